@@ -72,14 +72,20 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
           signalbox bracket buy 100 SPY --stop 420 --target 440@50% --target 450 --follow
           signalbox bracket buy 100 SPY --limit 430 --stop 2% --target 2R@50% --target 4R
           signalbox bracket sell 0.01 BTC-USD --stop 3% --target 6% --policy alarm
+          signalbox bracket buy 100 SPY --trail 2% --target 450
           signalbox bracket buy 100 SPY --stop 420 --target 440@50% --target 450 --breakeven-after 30m
+          signalbox bracket buy 100 SPY --stop 420 --target 450 --trail-after 1h=2%
           signalbox bracket buy 100 SPY --limit 430 --stop 420 --entry-until 2h --stop-at 15:30=425 --hold-at-most 7d
         """,
     )
     parser.add_argument("side", type=str.lower, choices=("buy", "sell"), help="of the entry")
     parser.add_argument("quantity", type=argument_types.decimal_number, help="shares or contracts")
     parser.add_argument("symbol", type=argument_types.symbol, help="AAPL, 0700.HK (or 700), 'BRK B', BTC-USD")
-    parser.add_argument("--stop", type=exit_of, required=True, metavar="AT", help="where the stop of all of it lies")
+    stop = parser.add_mutually_exclusive_group(required=True)
+    stop.add_argument("--stop", type=exit_of, metavar="AT", help="where the stop of all of it lies")
+    stop.add_argument(
+        "--trail", metavar="DISTANCE", help="a stop of all of it that follows the market, 2.50 or 1.5%% behind"
+    )
     parser.add_argument(
         "--target", type=exit_of, action="append", default=[], metavar="AT", help="where a part is taken (repeatable)"
     )
@@ -110,7 +116,8 @@ def list_intent(arguments: argparse.Namespace, at: datetime) -> OrderListIntent:
         arguments.side.upper(),
         arguments.symbol,
         arguments.quantity,
-        stop=arguments.stop.level,
+        stop=arguments.stop.level if arguments.stop is not None else None,
+        trail=arguments.trail,
         targets=[(each.level, each.share) for each in arguments.target],
         limit=arguments.limit,
         time_in_force=arguments.tif,

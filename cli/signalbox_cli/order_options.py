@@ -65,6 +65,9 @@ def add_order_options(parser: argparse.ArgumentParser) -> None:
         help="a trailing stop: its stop follows the market, 2.50 or 1.5%% behind; with --limit-offset, it has a limit",
     )
     parser.add_argument("--limit-offset", type=price, metavar="AMOUNT", help="how far beyond its stop the limit lies")
+    parser.add_argument(
+        "--activation", type=price, metavar="PRICE", help="a trailing stop begins once the market has been at PRICE"
+    )
     parser.add_argument("--all-or-none", action="store_true", help="fills whole or not at all, and waits until it can")
     parser.add_argument("--display", type=price, metavar="QUANTITY", help="how much of it is shown at a time")
     parser.add_argument(
@@ -150,6 +153,7 @@ def order_intent(arguments: argparse.Namespace, at: datetime) -> OrderIntent:
         trail_amount=amount,
         trail_percent=percent,
         limit_offset=arguments.limit_offset,
+        activation_price=arguments.activation,
         account=arguments.account,
         strategy=arguments.strategy,
         note=arguments.note,

@@ -17,6 +17,7 @@ from signalbox.errors import ConfigurationError
 from signalbox.messages import OffsetUnit, PriceOffset, TimedAction, TimedStep
 
 from signalbox_cli import argument_types
+from signalbox_cli.order_options import trail_of
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SPAN = re.compile(r"([1-9][0-9]{0,7})([smhd])")
@@ -103,6 +104,24 @@ def _place(text: str) -> Move:
     return Move(When(), offset=PriceOffset(amount=number, unit=_UNITS[found[2]]))
 
 
+@dataclass(frozen=True)
+class Trail:
+    """From when on a stop follows the market, and how far behind."""
+
+    when: When
+    amount: Decimal | None
+    percent: Decimal | None
+
+
+def trail_after(text: str) -> Trail:
+    """Read `30m=2%`, or `15:30=2.50`: so far behind the market."""
+    at, found, distance = text.rpartition("=")
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} does not say how far behind: write 30m=2%, or 15:30=2.50")
+    amount, percent = trail_of(distance)
+    return Trail(when(at), amount, percent)
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of a schedule; a % in their help is written twice."""
     timed = parser.add_argument_group("at times of its own", f"WHEN is {FORMS}")
@@ -121,6 +140,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="WHEN=AT",
         help="move the stop there: 15:30=425, 1h=0.5R; it only ever tightens (repeatable)",
+    )
+    timed.add_argument(
+        "--trail-after",
+        type=trail_after,
+        action="append",
+        default=[],
+        metavar="WHEN=DISTANCE",
+        help="have the stop follow the market from then on: 30m=2%%, 15:30=2.50; it begins where it lies (repeatable)",
     )
     timed.add_argument(
         "--entry-until", type=when, metavar="WHEN", help="cancel what of the entry has not filled by then"
@@ -142,6 +169,15 @@ def steps(arguments: argparse.Namespace, now: datetime) -> tuple[TimedStep, ...]
     found += [
         TimedStep(action=TimedAction.MOVE_STOP, stop_price=each.price, offset=each.offset, **each.when.of(now))
         for each in arguments.stop_at
+    ]
+    found += [
+        TimedStep(
+            action=TimedAction.TRAIL_STOP,
+            trail_amount=each.amount,
+            trail_percent=each.percent,
+            **each.when.of(now),
+        )
+        for each in arguments.trail_after
     ]
     ends = ((TimedAction.CANCEL_ENTRY, arguments.entry_until), (TimedAction.CLOSE_POSITION, arguments.hold_at_most))
     found += [TimedStep(action=action, **each.of(now)) for action, each in ends if each is not None]

@@ -21,7 +21,6 @@ from signalbox.exchange.orders import (
     Expired,
     Filled,
     Modified,
-    OrderTerms,
     Rejected,
     Triggered,
     VenueOrder,
@@ -34,12 +33,10 @@ from signalbox.messages import (
     AccountState,
     CancelOrder,
     Command,
-    Contingency,
     Fill,
     Instrument,
     LinkStatus,
     ModifyOrder,
-    Order,
     OrderType,
     PositionHeld,
     Quote,
@@ -61,7 +58,8 @@ from signalbox.messages import (
     VenueSnapshot,
     VenueTriggered,
 )
-from signalbox.order_support import GROUPING
+
+from desk_in_process.venue_terms import group_of, terms_of, trailing
 
 
 class _Carried(TypedDict):
@@ -206,12 +204,12 @@ class VenueInProcess:
         if isinstance(command, ModifyOrder):
             return self._change(command, at)
         order = command.order
-        if _group_of(order)[0]:
+        if group_of(order)[0]:
             self._ordered[order.order_id] = order.quantity
-        number = self.exchange.submit(_terms(order), at).number
+        number = self.exchange.submit(terms_of(order), at).number
         for each in command.attached:
             self._ordered[each.order_id] = each.quantity
-            self.exchange.submit(replace(_terms(each), parent_number=number), at)
+            self.exchange.submit(replace(terms_of(each), parent_number=number), at)
         return self._reports()
 
     def _cancel(self, command: CancelOrder, at: datetime) -> list[Report]:
@@ -235,7 +233,9 @@ class VenueInProcess:
     def _change(self, command: ModifyOrder, at: datetime) -> list[Report]:
         number, wanted = self._numbers.get(command.order_id, 0), command.order
         self._revisions[command.order_id] = command.revision
-        refusal = self.exchange.modify(number, at, wanted.quantity, wanted.limit_price, wanted.stop_price)
+        works = self.exchange.orders.get(number)
+        prices = (wanted.limit_price, wanted.stop_price)
+        refusal = self.exchange.modify(number, at, wanted.quantity, *prices, trailing(wanted, works))
         if refusal is None:
             return self._reports()
         return [
@@ -359,41 +359,3 @@ class VenueInProcess:
             commission=event.commission,
             currency=event.currency,
         )
-
-
-def _terms(order: Order) -> OrderTerms:
-    group, group_type = _group_of(order)
-    return OrderTerms(
-        account=order.account,
-        symbol=order.symbol,
-        side=order.side,
-        quantity=order.quantity,
-        order_type=order.order_type,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        time_in_force=order.time_in_force,
-        good_till=order.good_till,
-        outside_regular_hours=order.outside_regular_hours,
-        post_only=order.post_only,
-        all_or_none=order.all_or_none,
-        display_quantity=order.display_quantity,
-        not_before=order.not_before,
-        trigger=order.trigger,
-        trail_amount=order.trail_amount,
-        trail_percent=order.trail_percent,
-        limit_offset=order.limit_offset,
-        client_reference=order.order_id,
-        oca_group=group,
-        oca_type=group_type,
-    )
-
-
-_GROUP_TYPES = {Contingency.OCO: 1, Contingency.OUO: 2}
-
-
-def _group_of(order: Order) -> tuple[str, int]:
-    """The group in which its venue keeps it with others, and of what type; "" = none."""
-    part = order.part
-    if part is None or order.venue not in GROUPING or part.contingency not in _GROUP_TYPES:
-        return "", 0
-    return part.group_id, _GROUP_TYPES[part.contingency]

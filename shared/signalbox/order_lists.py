@@ -31,14 +31,14 @@ from signalbox.messages import (
     TimeInForce,
 )
 from signalbox.order_support import REDUCING
-from signalbox.order_terms import AT_ONCE, IF_TOUCHED, IN_AUCTION, TRAILING, WITH_STOP
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, IN_AUCTION, TRAILING, WITH_STOP, first_stop
 
 LEGS_MAX = 10
 LEG_NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 """No dash: the second order of a leg is `<leg>-2`."""
 FLATTEN = "flatten"
 """The leg of an order that the OMS sends where a stop was refused for good."""
-STOPS = WITH_STOP - IF_TOUCHED
+STOPS = (WITH_STOP - IF_TOUCHED) | {OrderType.TRAILING_STOP}
 """Types that protect: they trade as the position loses."""
 _AT_MARKET = frozenset({OrderType.MARKET, OrderType.MARKET_TO_LIMIT})
 _WOULD_NOT_WAIT = IN_AUCTION | _AT_MARKET
@@ -99,8 +99,8 @@ def contradiction(intent: OrderListIntent) -> str:
 def _leg_at_fault(intent: OrderListIntent, number: int) -> str:
     leg, is_exit = intent.legs[number], intent.contingency in WITH_ENTRY and number > 0
     what = f"leg {leg.name}"
-    if leg.order_type in TRAILING:
-        return f"{what} would trail, which no leg can: use a STOP leg"
+    if trails := _trail_at_fault(leg, is_entry=intent.contingency in WITH_ENTRY and not number):
+        return f"{what} {trails}"
     for price, offset in ((leg.limit_price, leg.limit_offset), (leg.stop_price, leg.stop_offset)):
         if price is not None and offset is not None:
             return f"{what} has a price both absolute and relative to the entry: leave one away"
@@ -121,13 +121,28 @@ def _leg_at_fault(intent: OrderListIntent, number: int) -> str:
     return ""
 
 
+def _trail_at_fault(leg: ListLeg, *, is_entry: bool) -> str:
+    said = (leg.trail_amount is not None) + (leg.trail_percent is not None)
+    if leg.order_type not in TRAILING:
+        return "does not trail: it has no trail_amount and no trail_percent" if said else ""
+    if leg.order_type is OrderType.TRAILING_STOP_LIMIT:
+        return "would rest at a limit when the market has gone: of a list's legs a TRAILING_STOP can trail"
+    if is_entry:
+        return "is an entry, and would trail: what follows it can"
+    prices = (leg.limit_price, leg.limit_offset, leg.stop_price, leg.stop_offset)
+    if said != 1 or any(price is not None for price in prices):
+        return "trails: it has trail_amount or trail_percent, one of them, and no price"
+    return ""
+
+
 def _exits_at_fault(intent: OrderListIntent) -> str:
     entry, exits = intent.legs[0], intent.legs[1:]
     stops = [leg for leg in exits if leg.order_type in STOPS]
     shared = exits
     if intent.contingency is _BRACKET:
         if len(stops) != 1:
-            return f"a bracket has one stop (STOP or STOP_LIMIT) behind its entry, this one has {len(stops)}"
+            words = "STOP, STOP_LIMIT or TRAILING_STOP"
+            return f"a bracket has one stop ({words}) behind its entry, this one has {len(stops)}"
         if stops[0].share is not None:
             return f"leg {stops[0].name} has a share: the stop of a bracket is for all of its entry"
         shared = tuple(leg for leg in exits if leg not in stops)
@@ -246,12 +261,19 @@ def priced(leg: ListLeg, plan: Plan, fill_price: Decimal, terms: Terms) -> tuple
     """Limit and stop price of a leg behind an entry that has filled at `fill_price`."""
     risk = ZERO
     if plan.stop is not None:
-        stop = _price(plan.stop.stop_price, plan.stop.stop_offset, plan, fill_price, ZERO, terms)
+        stop = _risked_to(plan.stop, plan, fill_price, terms)
         risk = abs(fill_price - stop) if stop is not None else ZERO
     return (
         _price(leg.limit_price, leg.limit_offset, plan, fill_price, risk, terms),
         _price(leg.stop_price, leg.stop_offset, plan, fill_price, risk, terms),
     )
+
+
+def _risked_to(stop: ListLeg, plan: Plan, fill_price: Decimal, terms: Terms) -> Decimal | None:
+    """Where the stop lies as the entry fills: one that trails has not come nearer yet."""
+    if stop.order_type in TRAILING:
+        return first_stop(stop, stop.side, fill_price)
+    return _price(stop.stop_price, stop.stop_offset, plan, fill_price, ZERO, terms)
 
 
 def _price(
@@ -297,6 +319,8 @@ def order_intent(
         outside_regular_hours=leg.outside_regular_hours,
         reduce_only=leg.reduce_only or (is_exit and intent.venue in REDUCING),
         post_only=leg.post_only,
+        trail_amount=leg.trail_amount,
+        trail_percent=leg.trail_percent,
         account=intent.account,
         valid_until=intent.valid_until,
         strategy=intent.strategy,

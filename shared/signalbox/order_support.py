@@ -26,22 +26,10 @@ from signalbox.order_terms import (
     Terms,
     VenueOrders,
 )
-
-
-def _refused(
-    why: str,
-    instead: str,
-    kinds: frozenset[InstrumentKind] = frozenset(),
-    types: frozenset[OrderType] = frozenset(),
-    validities: frozenset[TimeInForce] = frozenset(),
-    flag: Flag | None = None,
-) -> Rule:
-    return Rule(
-        support=Support.REFUSED, why=why, instead=instead, kinds=kinds, types=types, validities=validities, flag=flag
-    )
-
+from signalbox.order_terms import refused as _refused
 
 _MARKET, _LIMIT, _TO_LIMIT = OrderType.MARKET, OrderType.LIMIT, OrderType.MARKET_TO_LIMIT
+_TRAILING_LIMIT = OrderType.TRAILING_STOP_LIMIT
 _TRIGGERED = WITH_STOP & WITH_LIMIT
 """Limit orders from their trigger on."""
 _AT_A_LIMIT = WITH_LIMIT - IN_AUCTION
@@ -129,6 +117,12 @@ EVERYWHERE: tuple[Rule, ...] = (
         )
         for flag in (Flag.TRIGGER, Flag.TRIGGER_ORACLE)
     ),
+    _refused(
+        why="an activation_price is where a stop begins to follow the market: only one that trails does",
+        instead="a TRAILING_STOP order, or leave activation_price away",
+        types=frozenset(OrderType) - TRAILING,
+        flag=Flag.ACTIVATION_PRICE,
+    ),
 )
 """Before any venue's own."""
 
@@ -199,6 +193,11 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 flag=Flag.NOT_BEFORE,
             ),
             Rule(
+                why="IBKR holds it until the market has been there (a price condition), and trails from there: it "
+                "protects nothing before",
+                flag=Flag.ACTIVATION_PRICE,
+            ),
+            Rule(
                 why="TWS shows it as PreSubmitted until the trigger method that it was told (2, 4 or 8) releases it",
                 flag=Flag.TRIGGER,
             ),
@@ -228,12 +227,6 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 types=IN_AUCTION,
             ),
             _refused(
-                why="a trailing stop with a limit would rest at it when the market has gone: dYdX takes reduce-only of "
-                "none that rests, and so nothing could stand beside it while it is moved",
-                instead="a TRAILING_STOP order",
-                types=frozenset({OrderType.TRAILING_STOP_LIMIT}),
-            ),
-            _refused(
                 why="dYdX has no MARKET_TO_LIMIT orders",
                 instead=_AT_THE_OTHER_SIDE,
                 types=frozenset({_TO_LIMIT}),
@@ -242,7 +235,7 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
                 why="dYdX takes reduce-only of what takes at once and of stops alone, not of what rests (clob/9003)",
                 instead="IOC, a MARKET, STOP or MARKET_IF_TOUCHED order, or leave reduce_only away: risk knows what is "
                 "held",
-                types=WITH_LIMIT,
+                types=WITH_LIMIT | {_TRAILING_LIMIT},
                 validities=frozenset({_DAY, _GTC, _GTD}),
                 flag=Flag.REDUCE_ONLY,
             ),
@@ -304,10 +297,22 @@ VENUE_ORDERS: tuple[VenueOrders, ...] = (
             Rule(why="a long-term order of 90 days", types=frozenset({_LIMIT}), validities=frozenset({_GTC})),
             Rule(
                 support=_EMULATED,
+                why="a stop that stands so far away that nothing triggers it, until the gateway sees the oracle's "
+                "price there, and then trails: it protects nothing before, and what no gateway sees is missed",
+                flag=Flag.ACTIVATION_PRICE,
+            ),
+            Rule(
+                support=_EMULATED,
                 why="a STOP that stands on the chain, which the gateway moves behind the oracle's price: it protects "
                 "while nobody watches, and trails while the gateway does. With reduce_only another stands before the "
                 "first goes; without, none does for some blocks",
-                types=TRAILING,
+                types=TRAILING - {_TRAILING_LIMIT},
+            ),
+            Rule(
+                support=_EMULATED,
+                why="a STOP_LIMIT that stands on the chain, which the gateway moves behind the oracle's price: the "
+                "first goes, then another is placed, so for some blocks none stands. Triggered, it rests at its limit",
+                types=frozenset({_TRAILING_LIMIT}),
             ),
             Rule(
                 why="a conditional order of at most 90 days, triggered by the oracle's price and then immediate-or-"
@@ -353,6 +358,7 @@ def _asked(terms: Terms) -> tuple[bool, ...]:
         terms.not_before is not None,
         terms.trigger in _OF_THE_MARKET,
         terms.trigger is TriggerMethod.ORACLE,
+        terms.activation_price is not None,
     )
 
 

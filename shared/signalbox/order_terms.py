@@ -38,8 +38,12 @@ WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT}) | IF_TOUCHED
 """Types that wait until the market has come to their stop price; until then nothing fills."""
 TRAILING = frozenset({OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT})
 """Types whose stop follows the market, `trail_amount` or `trail_percent` behind it."""
+TRAIL = ("trail_amount", "trail_percent", "trail_stop_price")
+"""How the stop of an order follows the market."""
 TRIGGERED = WITH_STOP | TRAILING
 """Types that are triggered before they trade."""
+AT_MARKET_THEN = TRIGGERED - WITH_LIMIT - {OrderType.TRAILING_STOP_LIMIT}
+"""Types that take what there is once they are triggered; the others rest at their limit then."""
 WHY_OVER = {
     TimeInForce.IOC: "immediate-or-cancel: nothing more was to be had within its price",
     TimeInForce.FOK: "fill-or-kill: its whole quantity was not to be had at once within its price",
@@ -67,6 +71,8 @@ class Flag(StrEnum):
     TRIGGER = "trigger"
     """It is triggered by a price of the market that is named: LAST, BID_ASK or MID."""
     TRIGGER_ORACLE = "trigger=ORACLE"
+    ACTIVATION_PRICE = "activation_price"
+    """Its stop begins to follow the market once that has been there."""
 
 
 class Support(StrEnum):
@@ -102,6 +108,20 @@ class Rule(Struct, frozen=True, kw_only=True):
             and (not self.validities or validity in self.validities)
             and (self.flag is None or self.flag in flags)
         )
+
+
+def refused(
+    why: str,
+    instead: str,
+    kinds: frozenset[InstrumentKind] = frozenset(),
+    types: frozenset[OrderType] = frozenset(),
+    validities: frozenset[TimeInForce] = frozenset(),
+    flag: Flag | None = None,
+) -> Rule:
+    """What is refused, why, and what comes nearest."""
+    return Rule(
+        support=Support.REFUSED, why=why, instead=instead, kinds=kinds, types=types, validities=validities, flag=flag
+    )
 
 
 class VenueOrders(Struct, frozen=True, kw_only=True):
@@ -147,6 +167,8 @@ class Terms(Protocol):
     def trail_percent(self) -> Decimal | None: ...
     @property
     def limit_offset(self) -> Decimal | None: ...
+    @property
+    def activation_price(self) -> Decimal | None: ...
 
 
 _PRICES_OF = {kind: (kind in WITH_LIMIT, kind in WITH_STOP) for kind in OrderType}
@@ -181,7 +203,7 @@ def as_wanted(terms: OfOrder, wanted: ModifyIntent) -> OfOrder:
 
 def protects(terms: Terms) -> bool:
     """Whether it is there when the market goes against a position: a stop without a limit that works at once."""
-    return terms.order_type in _PROTECTING and terms.not_before is None
+    return terms.order_type in _PROTECTING and terms.not_before is None and terms.activation_price is None
 
 
 _PROTECTING = frozenset({OrderType.STOP, OrderType.TRAILING_STOP})
@@ -189,6 +211,9 @@ _PROTECTING = frozenset({OrderType.STOP, OrderType.TRAILING_STOP})
 
 def _trail_at_fault(terms: Terms) -> str:
     kind, amount, percent, beyond = terms.order_type, terms.trail_amount, terms.trail_percent, terms.limit_offset
+    begins = terms.activation_price
+    if begins is not None and not (begins.is_finite() and begins > 0):
+        return "the activation_price is a price of the market: above zero"
     if kind not in TRAILING:
         said = (amount, percent, beyond) != (None, None, None)
         return f"a {kind} order has no trail_amount, trail_percent or limit_offset" if said else ""
@@ -216,3 +241,22 @@ def first_stop(terms: Trail, side: Side, market: Decimal) -> Decimal:
     """Where the stop of a trailing order is while the market is there, if it has not been nearer before."""
     distance = terms.trail_amount if terms.trail_amount is not None else market * (terms.trail_percent or 0) / 100
     return market + distance * side.sign
+
+
+class Activated(Protocol):
+    """From where on a stop follows the market."""
+
+    @property
+    def activation_price(self) -> Decimal | None: ...
+
+
+def is_reached(terms: Activated, side: Side, price: Decimal) -> bool:
+    """Whether the market at that price has come to where the stop begins to follow it: above it, of a sale."""
+    begins = terms.activation_price
+    return begins is None or (price - begins) * side.sign <= 0
+
+
+def begins_at(terms: Activated, side: Side, market: Decimal) -> Decimal:
+    """Where the market is when the stop begins to follow it, as far as anybody can tell now."""
+    begins = terms.activation_price
+    return market if begins is None or is_reached(terms, side, market) else begins

@@ -73,7 +73,7 @@ def _trail() -> Schema:
     return {
         "if": {"properties": {"order_type": {"enum": words}}, "required": ["order_type"]},
         "then": {"oneOf": one},
-        "else": {"properties": {"trail_amount": away, "trail_percent": away}},
+        "else": {"properties": {"trail_amount": away, "trail_percent": away, "activation_price": away}},
     }
 
 

@@ -14,14 +14,15 @@ from functools import lru_cache
 from signalbox.bars import bar_span, parse_timeframe
 from signalbox.errors import CalendarError, ConfigurationError
 from signalbox.instruments import tick_at
-from signalbox.messages import ListLeg, OffsetUnit, OrderListIntent, Side, TimedAction, TimedStep
+from signalbox.messages import ListLeg, OffsetUnit, OrderListIntent, OrderType, Side, TimedAction, TimedStep
 from signalbox.order_lists import HUNDRED, ONE, STOPS, WITH_ENTRY, ZERO, Plan, Terms, priced
+from signalbox.order_terms import TRAILING, Trail
 from signalbox.sessions import ALWAYS, Session, next_session, session_at
 
 STEPS_MAX = 10
 AFTER_MAX = timedelta(days=366)
 BARS_MAX = 1_000
-MOVES = frozenset({TimedAction.BREAK_EVEN, TimedAction.MOVE_STOP})
+MOVES = frozenset({TimedAction.BREAK_EVEN, TimedAction.MOVE_STOP, TimedAction.TRAIL_STOP})
 """What is done to a stop."""
 _ENDS = frozenset({TimedAction.CANCEL_ENTRY, TimedAction.CLOSE_POSITION})
 _SECONDS_MAX = int(AFTER_MAX.total_seconds())
@@ -70,6 +71,9 @@ def _when_at_fault(step: TimedStep, now: datetime) -> str:
 
 def _what_at_fault(intent: OrderListIntent, step: TimedStep) -> str:
     said = (step.stop_price is not None) + (step.offset is not None)
+    trails = (step.trail_amount is not None) + (step.trail_percent is not None)
+    if trails and step.action is not TimedAction.TRAIL_STOP:
+        return "makes no stop trail: leave trail_amount and trail_percent away"
     if step.action not in MOVES:
         return "moves no stop: leave leg, stop_price and offset away" if step.leg or said else ""
     stops = [leg.name for leg in intent.legs[1:] if leg.order_type in STOPS]
@@ -77,6 +81,10 @@ def _what_at_fault(intent: OrderListIntent, step: TimedStep) -> str:
         return "moves a stop, and the list has none behind its entry"
     if step.leg not in stops if step.leg else len(stops) > 1:
         return f"names no stop of the list: its leg is one of {', '.join(stops)}"
+    if step.action is TimedAction.TRAIL_STOP:
+        return _trail_at_fault(stop_leg(intent, step), step, trails, said)
+    if stop_leg(intent, step).order_type in TRAILING:
+        return "moves a stop that moves with the market: where that is only its venue knows"
     if step.action is TimedAction.BREAK_EVEN:
         if step.stop_price is not None or (step.offset is not None and not step.offset.amount >= 0):
             return "goes to the fill's average or beyond: it has no stop_price, and an offset from 0 (else: MOVE_STOP)"
@@ -84,6 +92,28 @@ def _what_at_fault(intent: OrderListIntent, step: TimedStep) -> str:
     if said != 1:
         return "says where the stop goes: stop_price or offset, one of them"
     return _loosens(intent, step)
+
+
+def _trail_at_fault(leg: ListLeg, step: TimedStep, trails: int, said: int) -> str:
+    amount, percent = step.trail_amount, step.trail_percent
+    if trails != 1 or said:
+        return "says how far behind the market the stop is: trail_amount or trail_percent, one of them, and no price"
+    if any(each is not None and not each.is_finite() for each in (amount, percent)):
+        return "has a trail that is no number"
+    if (amount is not None and amount <= 0) or (percent is not None and not 0 < percent < HUNDRED):
+        return "has a trail that is not above zero, and below 100 percent"
+    if leg.order_type is OrderType.STOP_LIMIT:
+        return f"would have leg {leg.name} trail, which rests at its limit when the market has gone: use a STOP leg"
+    if leg.order_type in TRAILING and not is_closer(step, leg):
+        return f"would have leg {leg.name} trail farther behind, or in another unit: a step only tightens a stop"
+    return ""
+
+
+def is_closer(new: Trail, old: Trail) -> bool:
+    """Whether one trails closer behind the market than another; in another unit only the market can tell."""
+    if new.trail_amount is not None and old.trail_amount is not None:
+        return new.trail_amount < old.trail_amount
+    return new.trail_percent is not None and old.trail_percent is not None and new.trail_percent < old.trail_percent
 
 
 def _loosens(intent: OrderListIntent, step: TimedStep) -> str:

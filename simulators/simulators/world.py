@@ -270,9 +270,10 @@ class World:
         quantity: Decimal | None = None,
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
+        trailing: OrderTerms | None = None,
     ) -> Refusal | None:
         """Change a working order's terms (None = as it is), or say why not."""
-        refusal = self._orders.modify(number, self.now(), quantity, limit_price, stop_price)
+        refusal = self._orders.modify(number, self.now(), quantity, limit_price, stop_price, trailing)
         self._tell_orders()
         return refusal
 

@@ -152,7 +152,8 @@ def test_options_make_the_intent() -> None:
     assert (by_amount.trail_amount, by_amount.limit_offset) == (Decimal("2.50"), Decimal("0.1"))
     by_percent = intent_of("intent sell 1 SPY --trail 1.5%")
     assert (by_percent.order_type, by_percent.trail_amount) == (OrderType.TRAILING_STOP, None)
-    assert by_percent.trail_percent == Decimal("1.5")
+    assert (by_percent.trail_percent, by_percent.activation_price) == (Decimal("1.5"), None)
+    assert intent_of("intent sell 1 SPY --trail 1.5% --activation 460").activation_price == 460
     with pytest.raises(ConfigurationError, match="say --limit-offset, not --limit"):
         intent_of("intent sell 1 SPY --trail 1.5% --limit 3")
     assert intent_of("intent sell 1 SPY --stop 460 --trigger bid-ask").trigger is TriggerMethod.BID_ASK

@@ -55,6 +55,21 @@ def test_a_bracket_of_stocks() -> None:
     assert (second.limit_price, second.share) == (450, None)
 
 
+@pytest.mark.parametrize(("trail", "amount", "percent"), [("2.50", Decimal("2.50"), None), ("2%", None, Decimal(2))])
+def test_a_bracket_whose_stop_trails(trail: str, amount: Decimal | None, percent: Decimal | None) -> None:
+    _, stop, target = asked(f"buy 100 SPY --trail {trail} --target 2R").legs
+    assert (stop.name, stop.side, stop.order_type, stop.time_in_force) == ("stop", "SELL", "TRAILING_STOP", "GTC")
+    assert (stop.trail_amount, stop.trail_percent, stop.stop_price, stop.stop_offset) == (amount, percent, None, None)
+    assert target.limit_offset == PriceOffset(amount=Decimal(2), unit=OffsetUnit.R)
+
+
+@pytest.mark.parametrize("words", ["", "--stop 420 --trail 2%"])
+def test_a_bracket_has_one_stop(words: str) -> None:
+    given = f"bracket buy 100 SPY {words}".split()
+    with pytest.raises(SystemExit):
+        build_parser(given).parse_args(given)
+
+
 def test_a_bracket_of_perpetuals_has_targets_that_are_touched() -> None:
     intent = asked("sell 0.01 BTC-USD --limit 95000 --stop 3% --target 2R")
     assert intent.venue == "dydx"

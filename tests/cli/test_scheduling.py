@@ -11,7 +11,7 @@ from signalbox.messages import OffsetUnit, PriceOffset, TimedAction, TimedStep
 from signalbox.timed_steps import contradiction
 from signalbox_cli.__main__ import build_parser
 from signalbox_cli.bracket import list_intent
-from signalbox_cli.scheduling import When, break_even, stop_at, when
+from signalbox_cli.scheduling import When, break_even, stop_at, trail_after, when
 
 AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
 LINE = "bracket buy 100 SPY --stop 420 --target 440@50% --target 450"
@@ -73,6 +73,20 @@ def test_a_stop_goes_to_break_even() -> None:
             offset=PriceOffset(amount=Decimal(2), unit=OffsetUnit.TICKS),
         ),
     )
+
+
+def test_a_stop_trails_from_then_on() -> None:
+    first, second = asked("--trail-after 30m=2% --trail-after 15:30=1.5%")
+    assert (first.action, first.after_seconds, first.trail_percent) == (TimedAction.TRAIL_STOP, 1_800, 2)
+    assert (second.at, second.trail_percent) == (AT + timedelta(minutes=30), Decimal("1.5"))
+    (by_amount,) = asked("--trail-after 6x5m=2.50")
+    assert (by_amount.trail_amount, by_amount.trail_percent, by_amount.after_bars) == (Decimal("2.50"), None, 6)
+
+
+@pytest.mark.parametrize("text", ["30m", "30m=", "30m=x", "=2%", "30m=2R"])
+def test_what_says_not_how_far_behind_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        trail_after(text)
 
 
 def test_a_stop_moves_by_a_schedule() -> None:

@@ -251,6 +251,19 @@ def test_a_trailing_stop_follows_the_market_up_and_sells_when_it_turns(day: Any)
     agree(desk)
 
 
+def test_a_trailing_stop_follows_from_its_activation_price_on(day: Any) -> None:
+    desk = day()
+    desk.order(quantity="100")
+    trail = {"trail_amount": Decimal(5), "activation_price": Decimal(460), "time_in_force": TimeInForce.GTC}
+    sale = desk.order(quantity="100", side="SELL", order_type=OrderType.TRAILING_STOP, **trail)
+    for price in ("452", "440", "461", "457"):
+        desk.price("ibkr", "SPY", price)
+    assert statuses(desk)[sale.id] is OrderStatus.NEW
+    desk.price("ibkr", "SPY", "456")
+    assert statuses(desk)[sale.id] is OrderStatus.FILLED
+    agree(desk)
+
+
 def test_the_rest_of_a_market_to_limit_order_works_at_its_first_price_and_that_is_told(day: Any) -> None:
     desk = day()
     before = len(desk.trade.stored)

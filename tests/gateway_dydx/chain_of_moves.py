@@ -74,6 +74,7 @@ class World:
     stored: list[Report] = field(default_factory=list)
     cancels: bool = False
     second: int = 0
+    revision: int = 1
     works_max: int = 0
     deaths: int = 0
 
@@ -109,7 +110,7 @@ class World:
         """Claim the change; it is not sent yet."""
         move = moving.begun(self.tracked, self.after, 2, 3, lambda number: f"v-{number}")
         entry = LedgerChangeClaimed(
-            id="m", at=AT, venue="dydx", order=self.after, revision=1,
+            id="m", at=AT, venue="dydx", order=self.after, revision=self.revision,
             attempts=tuple(Attempt(attempt_id=str(n), venue_order_id=f"v-{n}") for n in (1, 2, 3)),
             deadline=self.now + timedelta(seconds=DEADLINE_SECONDS),
         )  # fmt: skip

@@ -23,6 +23,7 @@ from gateway_dydx.plans import CancelPlan, OrderPlan, subaccount_of
 from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import OwnState, state_of
+from gateway_dydx.trailing import Trailing
 from gateway_dydx.translate import MarketTerms
 from gateway_dydx.unread import Unread
 from gateway_dydx.venue_node import BroadcastResult, Node, SignedTransaction
@@ -32,6 +33,7 @@ from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.desk import Desk
 from signalbox.errors import LeaseLostError
+from signalbox.gateway import reports
 from signalbox.gateway.actions import CancelStray
 from signalbox.gateway.asking import Pace
 from signalbox.gateway.instruments import Instruments
@@ -47,6 +49,7 @@ from signalbox.messages import (
     LedgerClaimed,
     LedgerSent,
     LinkStatus,
+    ListPart,
     MarketState,
     Order,
     OrderType,
@@ -202,6 +205,73 @@ async def test_an_order_is_claimed_sent_and_written_down_once(house: House) -> N
     await house.take(submission())
     assert len(house.chain.broadcasts) == 1
     assert [type(entry) for entry in house.entries()] == [LedgerClaimed, LedgerSent]
+
+
+def trailing(order_id: str, **changes: Any) -> Order:
+    part = ListPart(list_id="b", leg="stop", group=1, quantity=Decimal("0.01"))
+    terms = {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(2), "reduce_only": True, "part": part}
+    return replace(order_of(order_id), **terms | {"side": Side.SELL, "time_in_force": TimeInForce.GTC} | changes)
+
+
+async def test_a_stop_that_trails_begins_where_the_one_lies_that_it_takes_the_place_of(house: House) -> None:
+    def lies(**changes: Any) -> Decimal:
+        plan = house.orders.compose(trailing("o-2", **changes), AT).terms
+        return Decimal(plan.trigger_subticks) / 100_000
+
+    assert lies() == 49_000
+    tracked = house.working()
+    tracked.order, tracked.own.stop_price = trailing("o-1"), Decimal(49_500)
+    assert lies() == 49_500
+    assert lies(trail_stop_price=Decimal(49_700)) == 49_700
+    assert lies(part=None) == 49_000
+    assert reports.triggered(house.state, tracked, AT)
+    assert lies() == 50_000, "what one that went off has left is to trade at once"
+
+
+async def test_a_stop_is_made_to_trail_from_where_it_lies_or_nearer(house: House) -> None:
+    stands = replace(trailing("o-1"), order_type=OrderType.STOP, trail_percent=None, stop_price=Decimal(48_000))
+    tracked = house.working()
+
+    def lies(order: Order, now: Order, at: int) -> Decimal:
+        tracked.order, tracked.own.stop_price = now, Decimal(at)
+        found: Decimal = house.orders.compose_change(tracked, order, AT).terms.after.stop_price
+        return found
+
+    asked = trailing("o-1", trail_stop_price=Decimal(48_000))
+    assert lies(asked, stands, 48_000) == 49_000
+    assert lies(replace(asked, trail_percent=Decimal(10)), stands, 48_000) == 48_000
+    closer = replace(asked, trail_percent=Decimal("1.5"))
+    assert lies(closer, asked, 49_800) == 49_800, "it has come nearer by itself"
+    assert lies(closer, asked, 48_500) == 49_250
+
+
+async def test_a_stop_begins_to_trail_once_the_oracle_has_been_at_its_activation_price(house: House) -> None:
+    price = Decimal(50_000)
+    settings = Settings(nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"))
+    trailer = Trailing(
+        cast(Bus, house.bus),
+        house.clock,
+        house.state,
+        house.link,
+        house.orders.moves,
+        cast(Any, None),
+        house.instruments,
+        lambda symbol: price,
+        house.sending.budget,
+        settings,
+    )
+    waits = trailing("o-1", activation_price=Decimal(60_000))
+    assert Decimal(house.orders.compose(waits, AT).terms.trigger_subticks) / 100_000 == 60
+    tracked = house.working()
+    tracked.order, tracked.seen, tracked.own.stop_price = waits, True, Decimal(60)
+    for at, lies in ((59_999, None), (61_000, 59_780), (60_000, 58_800)):
+        price = Decimal(at)
+        assert trailer._wanted(tracked) == lies
+    tracked.own.stop_price = Decimal(58_800)
+    price = Decimal(59_999)
+    assert trailer._wanted(tracked) is None, "it has begun, and is never moved back"
+    tracked.own.stop_price, price = Decimal(58_900), Decimal(61_000)
+    assert trailer._wanted(tracked) == 59_780
 
 
 async def test_a_deadline_that_comes_between_claim_and_broadcast_is_kept(house: House) -> None:

@@ -22,7 +22,6 @@ from signalbox.messages import (
     PriceOffset,
     Side,
     StepResult,
-    SubmitOrder,
     TimedAction,
     TimedStep,
     TimerFired,
@@ -30,7 +29,6 @@ from signalbox.messages import (
     VenueReplaced,
     VenueReplaceRejected,
 )
-from signalbox.order_support import REDUCING
 
 HALF_AN_HOUR = 1_800
 BREAK_EVEN = TimedStep(action=TimedAction.BREAK_EVEN, after_seconds=HALF_AN_HOUR)
@@ -289,23 +287,6 @@ def test_a_limit_behind_the_stop_moves_with_it(make: Any) -> None:
     wake(make, desk.run(make.accepted("b.stop", "9002")), HALF_AN_HOUR)
     (change,) = commands(desk, ModifyOrder)
     assert (change.order.stop_price, change.order.limit_price) == (10, Decimal("9.8"))
-
-
-def test_where_the_venue_changes_no_stop_another_one_comes_first(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "can_be_changed", lambda *_: False)
-    monkeypatch.setattr("oms.joining.REDUCING", REDUCING | {"ibkr"})
-    monkeypatch.setattr("signalbox.order_lists.REDUCING", REDUCING | {"ibkr"})
-    desk = wake(make, held(make, BREAK_EVEN), HALF_AN_HOUR)
-    assert desk.works() == {"b.stop": "100", "b.stop-2": "100", "b.target1": "100"}
-    assert desk.state.orders["b.stop-2"].order.stop_price == 10
-    desk.follow(after(make, HALF_AN_HOUR + 1))
-    assert len(commands(desk, SubmitOrder)) == 4, "one in its place, and no more"
-    desk.run(make.accepted("b.stop-2", "9004"))
-    assert desk.works()["b.stop"] == "100*", "once the other one stands"
-    desk.run(canceled(make, "b.stop"))
-    desk.follow(after(make, 3_600))
-    assert desk.works() == {"b.stop-2": "100", "b.target1": "100"}
-    assert len(commands(desk, SubmitOrder)) == 4
 
 
 # --------------------------------------------------------------------------------------------------------- the end

@@ -375,7 +375,8 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
         order_id="o1", intent_id="o1", symbol="BTC-USD", side=Side.BUY, quantity=Decimal("0.0001"),
         order_type=OrderType.MARKET, reduce_only=True, post_only=True, all_or_none=True,
         display_quantity=Decimal(1), not_before=AT, trigger=TriggerMethod.MID,
-        trail_amount=Decimal(2), trail_percent=Decimal(3), limit_offset=Decimal(4), **PERPETUAL,
+        trail_amount=Decimal(2), trail_percent=Decimal(3), limit_offset=Decimal(4),
+        activation_price=Decimal(5), **PERPETUAL,
     )  # fmt: skip
     sums = {"cumulative_quantity": Decimal("0.0001"), "leaves_quantity": Decimal(0)}
     recording.put("TRADE", "order.d.a.o1", OrderCreated(id="1", status=OrderStatus.PENDING_NEW, order=order, **values))
@@ -402,8 +403,8 @@ def test_liquidity_margins_and_leverage_are_columns(recording: Recording) -> Non
     assert recording.rows("SELECT order_id, reduce_only, post_only FROM orders") == [("o1", True, True)]
     worked = recording.rows("SELECT all_or_none, display_quantity, not_before, trigger_method FROM orders")
     assert worked == [(True, Decimal(1), AT, "MID")]
-    trails = recording.rows("SELECT trail_amount, trail_percent, limit_offset FROM orders")
-    assert trails == [(Decimal(2), Decimal(3), Decimal(4))]
+    trails = recording.rows("SELECT trail_amount, trail_percent, limit_offset, activation_price FROM orders")
+    assert trails == [(Decimal(2), Decimal(3), Decimal(4), Decimal(5))]
     assert recording.rows('SELECT leverage, "at" - said_at FROM accounts') == [(Decimal("2.5"), HOUR)]
     recording.put("STATE", "account.dydx.a", replace(account, id="b", said_at={}))
     assert recording.rows('SELECT "at" - said_at FROM accounts') == [(timedelta(0),)]

@@ -348,6 +348,8 @@ class World:
             order_type=intent.order_type,
             limit_price=Decimal(limit) if limit else intent.limit_price,
             stop_price=intent.stop_price,
+            trail_amount=intent.trail_amount,
+            trail_percent=intent.trail_percent,
         )
 
     def pending_replace(

@@ -62,6 +62,8 @@ def test_a_good_intent_is_read() -> None:
         ({"display_quantity": "\u0661"}, "display_quantity is not written as a number"),
         ({"trail_amount": "sNaN"}, "trail_amount is sNaN"),
         ({"trail_percent": "1e-999999"}, "trail_percent is too large or too precise"),
+        ({"activation_price": "sNaN"}, "activation_price is sNaN"),
+        ({"activation_price": "\u0661"}, "activation_price is not written as a number"),
         ({"limit_offset": "\u0661"}, "limit_offset is not written as a number"),
         ({"side": "HOLD"}, "$.side"),
         ({"at": "2024-01-02T15:00:00"}, "timezone"),
@@ -82,6 +84,36 @@ def test_what_is_wrong_is_said(changes: dict[str, Any], word: str) -> None:
     result = read(**changes)
     assert isinstance(result, Unreadable)
     assert word in result.reason
+
+
+LIST: dict[str, Any] = {
+    "type": "OrderListIntent", "id": "l", "venue": "ibkr", "symbol": "SPY", "contingency": "BRACKET", "legs": [],
+}  # fmt: skip
+LEG = {"name": "stop", "side": "SELL", "order_type": "TRAILING_STOP"}
+STEP = {"action": "TRAIL_STOP", "after_seconds": 60}
+
+
+@pytest.mark.parametrize(
+    ("legs", "steps", "word"),
+    [
+        ([{"trail_percent": "2"}], [{"trail_amount": "2"}], ""),
+        ([{"trail_percent": "1e999999"}], [], "trail_percent is too large or too precise"),
+        ([{"trail_amount": "\u0661"}], [], "trail_amount is not written as a number"),
+        ([], [{"trail_percent": "sNaN"}], "trail_percent is sNaN"),
+        ([], [{"trail_amount": "\u0661"}], "trail_amount is not written as a number"),
+        ([], [{"stop_price": "1e999999"}], "stop_price is too large or too precise"),
+        ([], [{"stop_price": "1_0"}], "stop_price is not written as a number"),
+        ([], [{"offset": {"amount": "1e999999", "unit": "R"}}], "amount is too large or too precise"),
+        ([], [{"offset": {"amount": " 1", "unit": "R"}}], "amount is not written as a number"),
+    ],
+)
+def test_the_numbers_of_legs_and_steps_are_read_as_those_of_orders(
+    legs: list[Any], steps: list[Any], word: str
+) -> None:
+    body = LIST | {"legs": [LEG | leg for leg in legs], "timed": [STEP | step for step in steps]}
+    result = read_intent(json.dumps(body).encode())
+    assert isinstance(result, Unreadable) is bool(word)
+    assert not word or word in result.reason  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("text", ["1e15", "1E+14", "0.000000000001", "12345678.123456789012"])

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from risk.decide import explain
 from risk.state import order_key
 from signalbox import messages
@@ -108,6 +109,61 @@ def test_what_follows_an_entry_is_judged_where_the_entry_would_fill(world: Any) 
     assert isinstance(
         w.decide(of(w, "BRACKET", entry, leg("stop", "SELL", "STOP", stop_price="89"), target)), IntentApproved
     )
+
+
+def trail(side: str = "SELL", **terms: Any) -> ListLeg:
+    return leg("stop", side, "TRAILING_STOP", **(terms or {"trail_percent": "2"}))
+
+
+@pytest.mark.parametrize(
+    ("terms", "reason"),
+    [
+        ({"trail_percent": "2"}, ""),
+        ({"trail_amount": "2"}, ""),
+        ({"trail_amount": "0.005"}, "leg stop: the trail_amount 0.005 is not a multiple of the tick size 0.01"),
+        ({"trail_amount": "95"}, "leg stop: the trail would start at -5, which is no price: the market is at 90"),
+    ],
+)
+def test_a_stop_that_trails_is_judged_where_the_entry_would_fill(
+    world: Any, terms: dict[str, str], reason: str
+) -> None:
+    w = world().ready()
+    entry = leg("entry", "BUY", "LIMIT", quantity="10", limit_price="90")
+    decision = w.decide(of(w, "BRACKET", entry, trail(**terms), leg("target", "SELL", "LIMIT", limit_price="95")))
+    assert (why(decision) if reason else "") == reason
+    assert isinstance(decision, IntentDenied if reason else IntentApproved)
+
+
+@pytest.mark.parametrize(("percent", "is_let_through"), [("4", True), ("40", False)])
+def test_a_purchase_that_trails_counts_at_its_stop_of_now(world: Any, percent: str, is_let_through: bool) -> None:
+    """A short sale of 100 at 100: bought back at the market of now and 4 % beyond it is at most 10,920."""
+    w = world(limits={"order_notional_max": Decimal(11_500)}).ready()
+    w.quote("SPY", "99.99", "100")
+    entry = leg("entry", "SELL", "LIMIT", quantity="100", limit_price="100")
+    decision = w.decide(of(w, "BRACKET", entry, trail("BUY", trail_percent=percent)))
+    assert isinstance(decision, IntentApproved) is is_let_through, decision
+
+
+def test_a_stop_that_the_oms_makes_trail_is_one_of_which_nobody_changes_the_price(world: Any) -> None:
+    w = world().ready()
+    intent = bracket(w)
+    w.decide(intent)
+    stop = created(w, intent, "stop", "100")
+    w.accepted(stop)
+    trails = replace(stop, order_type=OrderType.TRAILING_STOP, stop_price=None, trail_percent=Decimal(2))
+    w.pending_replace(trails, cause="oms/step/1").replaced(trails)
+    terms = w.state.orders[stop.id].terms
+    assert (terms.order_type, terms.trail_percent, terms.stop_price) == (OrderType.TRAILING_STOP, 2, None)
+    assert "the stop of a trailing order moves with the market" in why(w.decide(w.modify(stop.id, stop=Decimal(99))))
+
+
+@pytest.mark.parametrize(("side", "price"), [("BUY", "102"), ("SELL", "100")])
+def test_an_exit_that_trails_counts_at_its_stop_of_now_or_the_market(world: Any, side: str, price: str) -> None:
+    w = world().ready().quote("SPY", "100", "100")
+    exit_order = w.order(side, "10", None, id="l.stop", order_type=OrderType.TRAILING_STOP)
+    part = ListPart(list_id="l", leg="stop", group=1, quantity=Decimal(10))
+    w.created(exit_order, trail_percent=Decimal(2), part=part)
+    assert w.state.orders["l.stop"].price == Decimal(price)
 
 
 def test_exits_close_what_the_entry_opens_and_are_no_position_of_their_own(world: Any) -> None:
@@ -365,6 +421,16 @@ def test_a_schedule_that_could_not_be_kept_is_denied_with_the_list(world: Any) -
     denied = w.decide(bracket(w, timed=(later, past)))
     assert why(denied).startswith("step 2 (BREAK_EVEN) is due at ")
     assert [check.name for check in denied.checks] == ["list_schedule"]
+
+
+def test_a_step_trails_by_whole_ticks(world: Any) -> None:
+    w = world().ready()
+    step = messages.TimedStep(action=messages.TimedAction.TRAIL_STOP, after_seconds=60, trail_amount=Decimal("0.015"))
+    assert why(w.decide(bracket(w, timed=(step,)))) == (
+        "step 1 (TRAIL_STOP) trails 0.015 behind: distances there are multiples of 0.01"
+    )
+    whole = replace(step, trail_amount=Decimal("0.02"))
+    assert isinstance(w.decide(bracket(w, timed=(whole,))), IntentApproved)
 
 
 def test_a_step_goes_to_a_price_that_is_one(world: Any) -> None:

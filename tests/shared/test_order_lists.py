@@ -40,6 +40,7 @@ PERCENT, TICKS, R, PRICE = OffsetUnit
 ENTRY = leg("entry", "MARKET", "BUY", quantity="100")
 STOP = leg("stop", "STOP", stop_price="9")
 TARGET = leg("target", "LIMIT", limit_price="11")
+TRAIL = leg("stop", "TRAILING_STOP", trail_percent="2")
 HALF = replace(TARGET, name="half", share=Decimal("0.5"))
 
 
@@ -56,7 +57,7 @@ def a_list(contingency: str, *legs: ListLeg, venue: str = "ibkr") -> OrderListIn
         ("BRACKET", (ENTRY, STOP), ""),
         ("BRACKET", (ENTRY, STOP, HALF), ""),
         ("BRACKET", (ENTRY,), "a list has 2 to 10 legs, this one has 1"),
-        ("BRACKET", (ENTRY, TARGET), "a bracket has one stop (STOP or STOP_LIMIT) behind its entry, this one has 0"),
+        ("BRACKET", (ENTRY, TARGET), "a bracket has one stop (STOP, STOP_LIMIT or TRAILING_STOP) behind its"),
         (
             "BRACKET",
             (ENTRY, replace(STOP, share=ONE), TARGET),
@@ -76,7 +77,22 @@ def a_list(contingency: str, *legs: ListLeg, venue: str = "ibkr") -> OrderListIn
             "one leg at most may leave",
         ),
         ("BRACKET", (ENTRY, STOP, TARGET, replace(TARGET, name="other")), "one leg at most may leave its share away"),
-        ("BRACKET", (ENTRY, leg("stop", "TRAILING_STOP")), "leg stop would trail"),
+        ("BRACKET", (ENTRY, TRAIL, TARGET), ""),
+        ("BRACKET", (ENTRY, replace(TRAIL, trail_percent=None, trail_amount=ONE), TARGET), ""),
+        (
+            "BRACKET",
+            (ENTRY, leg("stop", "TRAILING_STOP")),
+            "leg stop trails: it has trail_amount or trail_percent, one",
+        ),
+        ("BRACKET", (ENTRY, replace(TRAIL, trail_amount=ONE)), "leg stop trails: it has trail_amount or trail_percent"),
+        ("BRACKET", (ENTRY, replace(TRAIL, stop_price=ONE)), "leg stop trails: it has trail_amount or trail_percent"),
+        ("BRACKET", (ENTRY, replace(TRAIL, limit_offset=off("1", TICKS))), "leg stop trails: it has trail_amount or"),
+        ("BRACKET", (ENTRY, leg("stop", "TRAILING_STOP_LIMIT", trail_amount="1")), "leg stop would rest at a limit"),
+        ("BRACKET", (ENTRY, replace(STOP, trail_amount=ONE)), "leg stop does not trail: it has no trail_amount"),
+        ("OTO", (replace(TRAIL, name="entry", side=Side.BUY, quantity=ONE), STOP), "leg entry is an entry, and would"),
+        ("OTO", (ENTRY, replace(TRAIL, share=HALF.share), HALF), ""),
+        ("OCO", (replace(TRAIL, quantity=ONE), replace(TARGET, quantity=ONE)), ""),
+        ("OUO", (replace(TRAIL, quantity=ONE), replace(TARGET, quantity=ONE)), ""),
         ("BRACKET", (ENTRY, STOP, leg("out", "MARKET")), "leg out would not wait"),
         ("BRACKET", (ENTRY, STOP, leg("out", "MARKET_TO_LIMIT")), "leg out would not wait"),
         ("BRACKET", (ENTRY, STOP, leg("out", "LIMIT_ON_CLOSE", limit_price="11")), "leg out would not wait"),
@@ -160,6 +176,23 @@ def test_r_is_the_way_from_the_fill_to_the_stop():
     target = leg("t", "LIMIT", limit_offset=off("2", R))
     plan = plan_of(a_list("BRACKET", ENTRY, STOP, target))
     assert priced(target, plan, Decimal(10), Terms(tick_size=Decimal("0.01"), lot_size=ONE))[0] == 12
+
+
+@pytest.mark.parametrize(
+    ("side", "trail", "price"),
+    [
+        ("BUY", {"trail_amount": Decimal(2)}, "104"),
+        ("SELL", {"trail_amount": Decimal(2)}, "96"),
+        ("BUY", {"trail_percent": Decimal(3)}, "106"),
+    ],
+)
+def test_r_of_a_stop_that_trails_is_how_far_behind_the_fill_it_begins(side, trail, price):
+    other = "SELL" if side == "BUY" else "BUY"
+    stop, target = leg("stop", "TRAILING_STOP", other), leg("t", "LIMIT", other, limit_offset=off("2", R))
+    plan = plan_of(a_list("BRACKET", replace(ENTRY, side=Side(side)), replace(stop, **trail), target))
+    terms = Terms(tick_size=Decimal("0.01"), lot_size=ONE)
+    assert priced(target, plan, Decimal(100), terms)[0] == Decimal(price)
+    assert priced(plan.stop, plan, Decimal(100), terms) == (None, None)
 
 
 def whole(parts: list[int]) -> list[Decimal]:

@@ -25,6 +25,7 @@ ASKED: dict[Flag, dict[str, Any]] = {
     Flag.NOT_BEFORE: {"not_before": datetime(2024, 1, 3, tzinfo=UTC)},
     Flag.TRIGGER: {"trigger": TriggerMethod.MID},
     Flag.TRIGGER_ORACLE: {"trigger": TriggerMethod.ORACLE},
+    Flag.ACTIVATION_PRICE: {"activation_price": Decimal(110)},
 }
 BOTH_TRIGGERS = {Flag.TRIGGER, Flag.TRIGGER_ORACLE}
 """No order says both."""
@@ -43,6 +44,7 @@ def test_a_stop_that_works_later_protects_nothing_yet() -> None:
     kinds = [kind for kind in OrderType if protects(intent(kind))]
     protecting = [OrderType.STOP, OrderType.TRAILING_STOP]
     assert (kinds, protects(intent(OrderType.STOP, not_before=LATER))) == (protecting, False)
+    assert not protects(intent(OrderType.TRAILING_STOP, activation_price=Decimal(110)))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,9 @@ def test_a_stop_that_works_later_protects_nothing_yet() -> None:
         (OrderType.TRAILING_STOP_LIMIT, {"limit_offset": None}, "needs limit_offset"),
         (OrderType.TRAILING_STOP_LIMIT, {"limit_offset": Decimal(-1)}, "below zero"),
         (OrderType.TRAILING_STOP, {"stop_price": Decimal(1)}, "has no stop_price"),
+        (OrderType.TRAILING_STOP, {"activation_price": Decimal(110)}, ""),
+        (OrderType.TRAILING_STOP, {"activation_price": Decimal(0)}, "above zero"),
+        (OrderType.TRAILING_STOP, {"activation_price": Decimal("NaN")}, "above zero"),
         (OrderType.STOP, {"trail_amount": Decimal(1)}, "a STOP order has no trail_amount"),
     ],
 )
@@ -141,7 +146,12 @@ def test_every_rule_is_of_some_order(orders: VenueOrders) -> None:
         ("ibkr", STOCK, intent(OrderType.TRAILING_STOP, time_in_force=TimeInForce.GTC), ""),
         ("ibkr", STOCK, intent(OrderType.TRAILING_STOP_LIMIT, trigger=TriggerMethod.BID_ASK), ""),
         ("dydx", PERPETUAL, intent(OrderType.TRAILING_STOP), ""),
-        ("dydx", PERPETUAL, intent(OrderType.TRAILING_STOP_LIMIT), "use a TRAILING_STOP order"),
+        ("dydx", PERPETUAL, intent(OrderType.TRAILING_STOP_LIMIT), ""),
+        ("dydx", PERPETUAL, intent(OrderType.TRAILING_STOP_LIMIT, reduce_only=True), "takes reduce-only of what takes"),
+        ("ibkr", STOCK, intent(OrderType.TRAILING_STOP_LIMIT, activation_price=Decimal(110)), ""),
+        ("ibkr", STOCK, intent(OrderType.STOP, activation_price=Decimal(110)), "use a TRAILING_STOP order"),
+        ("dydx", PERPETUAL, intent(OrderType.TRAILING_STOP, activation_price=Decimal(110)), ""),
+        ("dydx", PERPETUAL, intent(activation_price=Decimal(110)), "only one that trails does"),
         ("ibkr", STOCK, intent(all_or_none=True), ""),
         ("ibkr", STOCK, intent(OrderType.MARKET, all_or_none=True), "use a LIMIT order"),
         ("ibkr", STOCK, intent(OrderType.LIMIT_ON_CLOSE, all_or_none=True), "use a LIMIT order"),

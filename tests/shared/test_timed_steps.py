@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from signalbox.messages import (
     Contingency,
     ListLeg,
@@ -28,8 +29,11 @@ LATER = NOW + timedelta(minutes=5)
 CENTS = Terms(tick_size=Decimal("0.01"), lot_size=Decimal(1))
 
 
+DECIMALS = ("stop_price", "trail_amount", "trail_percent")
+
+
 def step(action: str, **when: Any) -> TimedStep:
-    given = {key: Decimal(value) if key == "stop_price" else value for key, value in when.items()}
+    given = {key: Decimal(value) if key in DECIMALS else value for key, value in when.items()}
     return TimedStep(action=TimedAction(action), **(given or {"after_seconds": 60}))
 
 
@@ -133,6 +137,9 @@ def test_which_stop_is_tighter() -> None:
         (step("MOVE_STOP", at=LATER, offset=ticks(-1)), step("CLOSE_POSITION", at=LATER + timedelta(days=7))),
         (step("CANCEL_ENTRY", at=LATER), step("BREAK_EVEN", after_seconds=60, offset=ticks(0))),
         (step("BREAK_EVEN", after_seconds=60, leg="stop"),),
+        (step("TRAIL_STOP", after_seconds=60, trail_percent="2"),),
+        (step("TRAIL_STOP", at=LATER, trail_amount="1.50"),),
+        (step("TRAIL_STOP", after_bars=6, timeframe="5m", trail_percent="2", leg="stop"),),
     ],
 )
 def test_a_schedule(steps: tuple[TimedStep, ...]) -> None:
@@ -167,10 +174,47 @@ def test_a_schedule(steps: tuple[TimedStep, ...]) -> None:
         ((step("BREAK_EVEN", after_seconds=60), step("CLOSE_POSITION", after_seconds=60)), "has closed everything"),
         ((step("CLOSE_POSITION", at=LATER), step("BREAK_EVEN", at=LATER)), "has closed everything"),
         ((step("BREAK_EVEN"),) * (STEPS_MAX + 1), "at most 10 steps"),
+        ((step("TRAIL_STOP", after_seconds=60),), "says how far behind the market the stop is"),
+        ((step("TRAIL_STOP", after_seconds=60, trail_percent="1", trail_amount="1"),), "one of them"),
+        ((step("TRAIL_STOP", after_seconds=60, trail_percent="1", stop_price="99"),), "one of them, and no price"),
+        ((step("TRAIL_STOP", after_seconds=60, trail_percent="NaN"),), "is no number"),
+        ((step("TRAIL_STOP", after_seconds=60, trail_percent="100"),), "above zero, and below 100 percent"),
+        ((step("TRAIL_STOP", after_seconds=60, trail_amount="0"),), "above zero, and below 100 percent"),
+        ((step("BREAK_EVEN", after_seconds=60, trail_percent="1"),), "makes no stop trail"),
+        ((step("CANCEL_ENTRY", after_seconds=60, trail_percent="1"),), "makes no stop trail"),
+        (
+            (step("TRAIL_STOP", after_seconds=60, trail_percent="1"), step("CLOSE_POSITION", after_seconds=60)),
+            "has closed everything",
+        ),
     ],
 )
 def test_what_is_no_schedule_is_refused(steps: tuple[TimedStep, ...], why: str) -> None:
     assert why in contradiction(bracket(*steps), NOW)
+
+
+@pytest.mark.parametrize(
+    ("moved", "why"),
+    [
+        (step("TRAIL_STOP", after_seconds=60, trail_percent="1"), ""),
+        (step("TRAIL_STOP", after_seconds=60, trail_percent="2"), "farther behind, or in another unit"),
+        (step("TRAIL_STOP", after_seconds=60, trail_amount="0.01"), "farther behind, or in another unit"),
+        (step("BREAK_EVEN", after_seconds=60), "moves a stop that moves with the market"),
+        (step("MOVE_STOP", after_seconds=60, stop_price="99"), "moves a stop that moves with the market"),
+    ],
+)
+def test_a_stop_that_trails_is_made_to_trail_closer_and_nothing_else(moved: TimedStep, why: str) -> None:
+    trails = {"order_type": OrderType.TRAILING_STOP, "trail_percent": Decimal(2)}
+    wish = bracket(moved)
+    wish = replace(wish, legs=(wish.legs[0], replace(wish.legs[1], stop_price=None, **trails)))
+    found = contradiction(wish, NOW)
+    assert why in found
+    assert bool(found) is bool(why)
+
+
+def test_a_stop_that_rests_at_a_limit_is_not_made_to_trail() -> None:
+    wish = bracket(step("TRAIL_STOP", after_seconds=60, trail_percent="2"))
+    stop = replace(wish.legs[1], order_type=OrderType.STOP_LIMIT, limit_price=Decimal(97))
+    assert "use a STOP leg" in contradiction(replace(wish, legs=(wish.legs[0], stop)), NOW)
 
 
 def test_a_stop_that_is_relative_is_not_loosened_either() -> None:

@@ -180,6 +180,10 @@ class VenueBench(Protocol):
         """The venue refuses the next orders, so many; a part of the words that it refuses them with."""
         ...
 
+    async def refuse_change_of_type(self) -> None:
+        """The venue does not make the next stop one that trails."""
+        ...
+
     async def freeze(self) -> None:
         """What stands behind the connection stands still; the connection stays."""
         ...

@@ -361,7 +361,8 @@ class Desk:
         intent = self.intent(order_id, **terms)
         names = (
             "venue account symbol side quantity order_type limit_price stop_price time_in_force good_till reduce_only "
-            "post_only all_or_none display_quantity not_before trigger trail_amount trail_percent limit_offset"
+            "post_only all_or_none display_quantity not_before trigger trail_amount trail_percent limit_offset "
+            "activation_price"
         )
         return Order(order_id=order_id, intent_id=order_id, **{name: getattr(intent, name) for name in names.split()})
 

@@ -260,6 +260,9 @@ symbol = "ETH-USD"
         await self.do("rate_limit", count=3 * orders)  # the gateway tries such a refusal again, twice
         return "rate limit"
 
+    async def refuse_change_of_type(self) -> None:
+        await self.do("refuse_next", codespace="clob", code=2003, text="no such luck")
+
     async def freeze(self) -> None:
         await self.do("node_frozen", frozen=True)
 

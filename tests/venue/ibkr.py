@@ -186,6 +186,9 @@ symbol = "AAPL"
         await self.do("reject_next", reason="no such luck", count=orders)
         return "no such luck"
 
+    async def refuse_change_of_type(self) -> None:
+        await self.do("keep_types")
+
     async def freeze(self) -> None:
         self._frozen = True
         await self.do("link_lost")

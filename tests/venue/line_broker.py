@@ -94,7 +94,7 @@ class LineBroker:
             trigger=TriggerMethod(line["trigger"]),
             **{
                 name: Decimal(line[name]) if line[name] else None
-                for name in ("trail_amount", "trail_percent", "limit_offset")
+                for name in ("trail_amount", "trail_percent", "limit_offset", "activation_price")
             },
             client_reference=line["reference"],
         )

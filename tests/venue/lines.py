@@ -42,6 +42,9 @@ NOT_ATTACHED = {
 }
 
 
+TRAILS = ("VGJ", "VGK", "VGL")
+
+
 class LinesBench(IbkrBench):
     """See `bench.VenueBench`. What the simulated market does is the same as in IBKR's place."""
 
@@ -62,6 +65,7 @@ class LinesBench(IbkrBench):
             ),
             "VGB": Cannot("its broker changes no orders", "the stop stays where it is, and an alarm says so"),
         }
+        | {number: Cannot("its broker changes no orders", "an alarm says so, and the stop stays") for number in TRAILS}
         | NO_CHANGES
         | NOT_ATTACHED
     )

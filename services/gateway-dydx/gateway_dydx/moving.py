@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,12 +30,12 @@ from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask
 from signalbox.gateway.state import end_change, stand_as
 from signalbox.messages import Order
-from signalbox.order_terms import TRAILING, TRIGGERED, WITH_LIMIT
+from signalbox.order_terms import AT_MARKET_THEN, TRAILING, TRIGGERED
 
 from gateway_dydx.endings import FINAL_STATUSES, EndKind, ending_of, reason_word
 from gateway_dydx.facts import OrderSeen
 from gateway_dydx.state import State, Tracked, filled_by
-from gateway_dydx.versions import MAY_WORK, Move, Stage, Version
+from gateway_dydx.versions import FIRST_REVISION, MAY_WORK, Move, Stage, Version
 
 AGAIN_BLOCKS = 4
 """So many blocks apart a cancel is sent again."""
@@ -68,7 +69,7 @@ def begun(tracked: Tracked, after: Order, new: int, back: int, identify: Callabl
 
 def _before(tracked: Tracked, after: Order) -> Order:
     """What is put back, should it have to be: of a stop that trails, the one that is nearer to the market."""
-    return after if after.order_type in TRAILING else tracked.order
+    return after if {after.order_type, tracked.order.order_type} <= TRAILING else tracked.order
 
 
 def claimed(tracked: Tracked, move: Move) -> None:
@@ -100,8 +101,16 @@ def resume(state: State, wall_seconds: float) -> None:
         elif places_first(tracked.order):
             back.stage = Stage.UNSENT
         deadline = claim.deadline if is_open and claim.deadline is not None else claim.at
-        before, after = _before(tracked, claim.order), claim.order
+        after = _lying(claim.order)
+        before = _before(tracked, after)
         tracked.own.move = Move(claim.revision, before, after, deadline, first, new, back, wall_seconds, resumed=True)
+
+
+def _lying(order: Order) -> Order:
+    """One that a command makes trail lies where it began, as far as the claim says."""
+    if order.order_type not in TRAILING or order.stop_price is not None:
+        return order
+    return replace(order, stop_price=order.trail_stop_price)
 
 
 def is_left(tracked: Tracked) -> bool:
@@ -169,7 +178,7 @@ def is_wanted_no_more(tracked: Tracked) -> bool:
 
 def went_off(tracked: Tracked, move: Move) -> bool:
     """Whether the first one was triggered, which takes what it gets at once and is over then."""
-    at_once = tracked.order.order_type in TRIGGERED - WITH_LIMIT
+    at_once = tracked.order.order_type in AT_MARKET_THEN
     return at_once and filled_by(tracked, move.first.venue_order_id) > 0
 
 
@@ -193,12 +202,18 @@ def on_order(tracked: Tracked, fact: OrderSeen, *, is_open: bool) -> list[Action
     version = tracked.own.move.find(fact.id) if tracked.own.move is not None else None
     if version is None:
         return []
+    _note_stop(version, fact)
     if fact.removal_reason:
         version.removal_reason = reason_word(fact.removal_reason)
     if is_open and version.stage is not Stage.OVER:
         version.stage = Stage.WORKS
         return []
     return [Ask(tracked.order.order_id, f"a version of it is said to be {fact.status}", urgent=True)]
+
+
+def _note_stop(version: Version, seen: OrderSeen | None) -> None:
+    if seen is not None and seen.trigger_price is not None:
+        version.stop_price = seen.trigger_price
 
 
 def on_fill(tracked: Tracked) -> list[Action]:
@@ -233,6 +248,7 @@ def take(
 
 def _look_at(tracked: Tracked, move: Move, version: Version, shown: Shown, *, is_old: bool) -> None:
     seen, key = shown.orders.get(version.venue_order_id), version.venue_order_id
+    _note_stop(version, seen)
     if seen is not None and seen.status not in FINAL_STATUSES:
         version.stage = Stage.WORKS
     elif seen is not None:
@@ -329,15 +345,23 @@ def _replaced(state: State, tracked: Tracked, at: datetime) -> Sequence[Action]:
     change = tracked.change
     assert change is not None
     if change.order.order_type in TRAILING:
-        tracked.own.stop_price, change.order = change.order.stop_price, replace(change.order, stop_price=None)
+        tracked.own.stop_price = _lies_at(tracked.own.move, change.order)
+        change.order = replace(change.order, stop_price=None)
     return reports.replaced(state, tracked, at)
 
 
+def _lies_at(move: Move | None, order: Order) -> Decimal | None:
+    """Where the stop lies that has taken the place of another: as it is shown, else as it was placed."""
+    if move is None or move.new.stop_price is not None:
+        return move.new.stop_price if move is not None else order.stop_price
+    return order.stop_price if move.resumed else move.after.stop_price
+
+
 def _not_replaced(state: State, tracked: Tracked, at: datetime, code: str, reason: str) -> Sequence[Action]:
-    """It is as it was. That a stop which trails has not followed is nobody's question: it will, at another look."""
+    """It is as it was. That a stop has not followed the market is nobody's question: it will, at another look."""
     change = tracked.change
     assert change is not None
-    if change.order.order_type not in TRAILING:
+    if change.revision < FIRST_REVISION:
         return reports.not_replaced(state, tracked, at, code, reason)
     end_change(tracked, change.revision)
     return []

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from signalbox.errors import TranslationError, VenueError
 from signalbox.gateway.externals import External
 from signalbox.gateway.instruments import Instruments
+from signalbox.gateway.state import report_id
 from signalbox.gateway.venue import Canceled, Draft, NoRoom, Outcome, Placed
 from signalbox.messages import MarketState, Order, Side
 from signalbox.order_support import why_refused
@@ -30,10 +31,13 @@ from gateway_dydx.sending import Sending
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked, take_number
 from gateway_dydx.strangers import cancel_plan as cancel_external
-from gateway_dydx.trail_prices import stop_behind
+from gateway_dydx.trail_prices import beginning, placed_at, stops_beside
 from gateway_dydx.translate import VENUE
 
 log = logging.getLogger(__name__)
+
+
+NO_ORACLE = "the oracle has told no price of {symbol} yet: a stop has nothing to follow"
 
 
 class Orders:
@@ -74,8 +78,12 @@ class Orders:
             return order
         price = self._oracle_price(order.symbol)
         if price is None:
-            raise TranslationError(f"the oracle has told no price of {order.symbol} yet: a stop has nothing to follow")
-        return kept(order, stop_behind(order, price, tick_size))
+            raise TranslationError(NO_ORACLE.format(symbol=order.symbol))
+        beside = stops_beside(order, price, tick_size, self._state.orders.values(), self._has_triggered)
+        return kept(order, placed_at(order, price, tick_size, beside))
+
+    def _has_triggered(self, order_id: str) -> bool:
+        return report_id(self._state.venue, self._state.account, "triggered", order_id) in self._state.reported
 
     def no_room(self, draft: Draft) -> NoRoom | None:
         plan: OrderPlan = draft.terms
@@ -112,10 +120,20 @@ class Orders:
         takes = offered.instrument.market_state
         if takes is not MarketState.OPEN and not (takes is MarketState.POST_ONLY and order.post_only):
             raise TranslationError(f"dYdX takes no such orders for {order.symbol} now: it is {offered.market.status}")
+        if order.order_type in TRAILING:
+            order = self._lying(tracked, order, offered.terms.tick_size)
         if not tracked.own.rests:
             return self.moves.compose(tracked, order, offered.instrument.kind, at)
         self.plan_of(tracked, order)
         return Draft(tracked.number, order, again=True)  # the same id: a later version takes the place of an earlier
+
+    def _lying(self, tracked: Tracked, order: Order, tick_size: Decimal) -> Order:
+        """The order with the stop where it lies then: not farther from the market than it did."""
+        price, stood = self._oracle_price(order.symbol), tracked.own.stop_price
+        if price is None:
+            raise TranslationError(NO_ORACLE.format(symbol=order.symbol))
+        trailed = tracked.order.order_type in TRAILING and stood is not None
+        return replace(order, stop_price=beginning(order, price, tick_size, [stood] if trailed and stood else []))
 
     async def change(self, tracked: Tracked, draft: Draft) -> Placed:
         """The next version of a short-term order, with other terms: what the earlier ones fill counts for it.

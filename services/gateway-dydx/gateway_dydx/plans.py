@@ -9,7 +9,7 @@ Owns how the desk's order types become the chain's (docs/decisions tell why). It
     STOP              conditional: it must outlive the gateway; its trigger goes by the oracle price
     STOP_LIMIT        the same, but for what it becomes: an order that rests at its limit until its end
     ..._IF_TOUCHED    the same two as take-profits: triggered from the other side
-    TRAILING_STOP     a STOP that lies where the trail is, and is moved (`trailing`)
+    TRAILING_STOP     a STOP that lies where the trail is, and is moved (`trailing`); with a limit, a STOP_LIMIT
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from signalbox.errors import TranslationError
 from signalbox.messages import Order, OrderType, Side, TimeInForce
-from signalbox.order_terms import AT_ONCE, IF_TOUCHED, WITH_STOP, contradiction
+from signalbox.order_terms import AT_ONCE, IF_TOUCHED, TRAILING, WITH_STOP, contradiction
 
 from gateway_dydx.translate import UNSIGNED_32_MAX, MarketTerms, bound_subticks, quantums, subticks
 
@@ -206,10 +206,20 @@ def order_plan(
 
 def kept(order: Order, stop_price: Decimal | None) -> Order:
     """The order as the chain keeps it: of one that trails, a stop that lies at `stop_price` where it says none."""
-    if order.order_type is not OrderType.TRAILING_STOP:
+    if order.order_type not in TRAILING:
         return order
     stop = order.stop_price if order.stop_price is not None else stop_price
-    return replace(order, order_type=OrderType.STOP, stop_price=stop, trail_amount=None, trail_percent=None)
+    beyond = order.limit_offset
+    return replace(
+        order,
+        order_type=OrderType.STOP if beyond is None else OrderType.STOP_LIMIT,
+        stop_price=stop,
+        limit_price=None if stop is None or beyond is None else stop + order.side.sign * beyond,
+        trail_amount=None,
+        trail_percent=None,
+        limit_offset=None,
+        activation_price=None,
+    )
 
 
 def _market_plan(

@@ -25,7 +25,7 @@ from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask
 from signalbox.gateway.state import ZERO, Standing, asked_about
 from signalbox.messages import OpenOrder, Side, VenueFunding, VenueSnapshot
-from signalbox.order_terms import TRIGGERED, WITH_LIMIT
+from signalbox.order_terms import AT_MARKET_THEN
 
 from gateway_dydx import changing, moving, strangers
 from gateway_dydx.decide import OPEN_STATUSES, decide, goes_on, tracked_of
@@ -182,7 +182,7 @@ def _stateful(state: State, tracked: Tracked, seen: OrderSeen, height: int, at: 
         return [*reports.canceled(state, tracked, at, ending.reason)]
     if ending is not None or at >= (order_end_of(tracked) or tracked.claimed_at + GOOD_TIL_CANCELED):
         return [*reports.expired(state, tracked, at, "its time in force is over")]
-    if tracked.order.order_type in TRIGGERED - WITH_LIMIT:
+    if tracked.order.order_type in AT_MARKET_THEN:
         return [
             *reports.canceled(state, tracked, at, "the venue has ended it: the rest was not to be had in its price")
         ]

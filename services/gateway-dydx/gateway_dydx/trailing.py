@@ -7,8 +7,9 @@ is never moved back.
     looked at each block; moved by at least a tick and `trail_step_fraction` of the price, at most once in
     `trail_interval_seconds`, and only while half of the chain's budget of stateful orders is free for others
 
-A price that jumps moves it at once by all of the jump. While nobody watches it stays where it is: it protects, and does
-not trail.
+One with an activation price stands so far away that nothing triggers it (`trail_prices.placed_at`) until the oracle's
+price is there, or beyond: where its stop lies on the chain tells whether it has begun. A price that jumps moves it at
+once by all of the jump. While nobody watches it stays where it is: it protects, and does not trail.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from signalbox.gateway.link import Link
 from signalbox.gateway.state import Standing, end_change, report_id
 from signalbox.gateway.venue import Outcome
 from signalbox.messages import ModifyOrder
-from signalbox.order_terms import TRAILING
+from signalbox.order_terms import TRAILING, is_reached
 
 from gateway_dydx import moving
 from gateway_dydx.instruments import Offered
@@ -40,8 +41,9 @@ from gateway_dydx.moves import Moves
 from gateway_dydx.pacing import BlockBudget
 from gateway_dydx.settings import Settings
 from gateway_dydx.state import State, Tracked
-from gateway_dydx.trail_prices import is_nearer, stop_behind
+from gateway_dydx.trail_prices import has_begun, is_nearer, stop_behind
 from gateway_dydx.translate import VENUE
+from gateway_dydx.versions import FIRST_REVISION
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +51,6 @@ LOOK_SECONDS = 1.0
 """The longest time without looking, should no block come."""
 MOVE_WINDOW = timedelta(seconds=30)
 """After so long (desk time) a move is not sent any more: the next look finds a better one."""
-FIRST_REVISION = 1_000_000
-"""Moves of the gateway's own are numbered from here: commands of the OMS never come so far."""
 
 
 def has_room(budget: BlockBudget, height: int) -> bool:
@@ -131,8 +131,11 @@ class Trailing:
         offered, price = self._instruments.offered.get(order.symbol), self._oracle_price(order.symbol)
         if offered is None or price is None or own.stop_price is None or order.symbol in self._link.unread:
             return None
+        tick = offered.terms.tick_size
         try:
-            stop = stop_behind(order, price, offered.terms.tick_size)
+            if not (has_begun(order, own.stop_price, tick) or is_reached(order, order.side, price)):
+                return None
+            stop = stop_behind(order, price, tick)
         except TranslationError:
             return None
         step = max(offered.terms.tick_size, price * settings.trail_step_fraction)

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from signalbox.messages import Attempt, Order
+
+FIRST_REVISION = 1_000_000
+"""Moves of the gateway's own are numbered from here: commands of the OMS never come so far."""
 
 
 class Stage(StrEnum):
@@ -40,6 +44,8 @@ class Version:
     stage: Stage
     transaction_hash: str = ""
     removal_reason: str = ""
+    stop_price: Decimal | None = None
+    """Where the venue has shown its stop."""
     refused: str = ""
     """Why it is not there."""
     attempts: int = 0

@@ -21,6 +21,7 @@ from signalbox.gateway import reports
 from signalbox.gateway.actions import Action, Ask
 from signalbox.gateway.state import OpenChange
 from signalbox.messages import Order, OrderType
+from signalbox.order_terms import TRAILING
 
 from gateway_ibkr.facts import OpenOrderSeen
 from gateway_ibkr.state import State, Tracked
@@ -78,6 +79,8 @@ def _fits(fact: OpenOrderSeen, order: Order) -> bool:
     terms = order_terms(order)
     return (
         fact.quantity == terms.quantity
+        and (fact.order_type == terms.order_type or order.order_type not in TRAILING)
+        and terms.trailing_percent in (None, fact.trailing_percent)
         and terms.limit_price in (None, fact.limit_price)
         and terms.stop_price in (None, fact.stop_price)
     )

@@ -23,7 +23,7 @@ from signalbox.messages import Order, TimeInForce
 from signalbox.order_terms import AT_OPEN, TRIGGERED, WHY_OVER
 from signalbox.sessions import session_at, session_on
 
-from gateway_ibkr import changing, strangers
+from gateway_ibkr import changing, strangers, trailing
 from gateway_ibkr.attached import held_for
 from gateway_ibkr.facts import (
     CommissionSeen,
@@ -100,6 +100,7 @@ def on_open_order(state: State, fact: OpenOrderSeen, at: datetime) -> list[Actio
         return []
     tracked.own.client_id = fact.client_id
     tracked.own.heard += 1
+    trailing.note(tracked, fact)
     actions = _shown(state, tracked, at) + changing.shown(state, tracked, fact, at)
     actions += _status(state, tracked, fact.status, None, _venue_now(state, at))
     return actions + changing.made_limit(state, tracked, fact, at)
@@ -115,6 +116,7 @@ def on_status(state: State, fact: OrderStatusSeen, at: datetime) -> list[Action]
     tracked.own.whole = tracked.own.whole or fact.status == "Filled"
     actions = _shown(state, tracked, at)
     actions += _status(state, tracked, fact.status, fact.why_held, _venue_now(state, at))
+    trailing.note_held(tracked)
     actions += rest_is_gone(state, tracked, _venue_now(state, at))
     if is_missing_some(tracked):
         actions.append(Ask(tracked.order.order_id, "an execution is missing"))

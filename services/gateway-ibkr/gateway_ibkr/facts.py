@@ -92,6 +92,10 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     trigger_method: int = 0
     trailing_percent: float | None = None
     limit_offset: float | None = None
+    trail_stop_price: float | None = None
+    begins_at: float | None = None
+    """Not before the contract has traded there, and (`begins_above`) higher, or lower."""
+    begins_above: bool = False
 
 
 # -------------------------------------------------------------------------------------------------------- orders
@@ -116,6 +120,8 @@ class OpenOrderSeen(Struct, frozen=True, kw_only=True):
     stop_price: float = 0.0
     order_type: str = ""
     time_in_force: str = ""
+    trailing_percent: float = 0.0
+    trail_stop_price: float = 0.0
 
 
 class OrderStatusSeen(Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from signalbox.gateway.venue import Canceled, CancelVerdict, Draft, NoRoom, Outc
 from signalbox.messages import Order
 from signalbox.order_support import why_refused
 
+from gateway_ibkr import trailing
 from gateway_ibkr.facts import OrderTerms, VenueContract
 from gateway_ibkr.instruments import Offered
 from gateway_ibkr.state import State, Tracked
@@ -55,7 +56,7 @@ class Orders:
         self.session: OrdersSession | None = None
 
     def compose(self, order: Order, at: datetime) -> Draft:
-        terms, offered = order_terms(order), self._instruments.one(order.symbol)
+        terms, offered = trailing.as_trailing(order_terms(order), order), self._instruments.one(order.symbol)
         if refused := why_refused(VENUE, offered.symbol.kind, order):
             raise TranslationError(refused)
         return Draft(take_number(self._state), Terms(offered.contract, terms))
@@ -103,6 +104,7 @@ class Orders:
             raise TranslationError(f"the order was placed under another client id: {hint} to change it from here")
         if not tracked.venue_order_id:
             raise TranslationError("the venue has not shown the order yet")
+        terms = trailing.as_trailing(terms, order, tracked.own.trail_stop_price)
         return Draft(tracked.number, Terms(offered.contract, terms, self._parent_of(order)))
 
     def _parent_of(self, order: Order) -> int:

@@ -57,6 +57,8 @@ class OwnOrder:
     """Of what the venue has said was filled (`taken_back`)."""
     whole: bool = False
     """The venue has said that it is filled: what of it is not, another order of its group has taken."""
+    trail_stop_price: Decimal | None = None
+    """Where TWS has shown its stop last, if it trails (`trailing`)."""
     heard: int = 0
     """How often this process has heard its status."""
 

@@ -219,6 +219,8 @@ class Callbacks(OptionCallbacks):
             stop_price=_number(order.auxPrice),
             order_type=order.orderType,
             time_in_force=order.tif,
+            trailing_percent=_number(order.trailingPercent),
+            trail_stop_price=_number(order.trailStopPrice),
         )
         self._session.item(OPEN_ORDERS, seen)
         self._session.on_fact(seen)

@@ -53,6 +53,7 @@ _TABLE: dict[int, VenueProblem] = {
     102: VenueProblem(_T.SUBSCRIPTION),
     103: VenueProblem(_T.ASK, "The order id was used before; the gateway continues with a higher one."),
     104: VenueProblem(_T.MODIFY_FAILED, "The order was already filled."),
+    329: VenueProblem(_T.MODIFY_FAILED, "The order can not become one of that type."),
     105: VenueProblem(_T.MODIFY_FAILED, "The change does not match the original order."),
     106: VenueProblem(_T.TERMINAL, "The order could not be transmitted."),
     107: VenueProblem(_T.TERMINAL, "The order is incomplete."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ib_async.objects import ExecutionFilter
-from ib_async.order import Order
+from ib_async.order import Order, PriceCondition
 from signalbox.errors import VenueUnavailableError
 
 from gateway_ibkr.facts import (
@@ -31,6 +31,11 @@ from gateway_ibkr.venue_option_callbacks import MARKET_RULE
 def _is_of(fact: AccountValueSeen, account: str) -> bool:
     """Whether a row is a figure of the account; one that could not be decoded is none."""
     return isinstance(fact, AccountValueSeen) and fact.account == account
+
+
+def _at_price(contract: VenueContract, price: float, *, above: bool) -> PriceCondition:
+    """That the contract has traded at a price, or beyond: the order is worked from then on."""
+    return PriceCondition(isMore=above, price=price, conId=contract.con_id, exch=contract.exchange or "SMART")
 
 
 class OrdersSession:
@@ -168,6 +173,10 @@ class OrdersSession:
             order.trailingPercent = terms.trailing_percent
         if terms.limit_offset is not None:
             order.lmtPriceOffset = terms.limit_offset
+        if terms.trail_stop_price is not None:
+            order.trailStopPrice = terms.trail_stop_price
+        if terms.begins_at is not None:
+            order.conditions = [_at_price(contract, terms.begins_at, above=terms.begins_above)]
         return self._scribe.order(number, to_vendor(contract), order)
 
     def place(self, message: str) -> None:

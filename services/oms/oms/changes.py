@@ -72,8 +72,9 @@ def replace_order(
 ) -> Outcome:
     """Ask for other terms of an order, once for each `cause`: the event, and the command under its next revision.
 
-    `wanted` is all of it as it is to be: other in quantity (the total) and prices alone. Where it can not be asked for
-    now (it has ended, is being cancelled or changed, the venue has not taken it), the event says why: it is as it was.
+    `wanted` is all of it as it is to be: other in quantity (the total), prices, and how its stop trails. Where it can
+    not be asked for now (it has ended, is being cancelled or changed, the venue has not taken it), the event says why:
+    it is as it was.
     """
     if cause in order.command_causes:
         return _again(order, cause, rules)

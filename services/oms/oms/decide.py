@@ -152,6 +152,7 @@ def _order(
         trigger=intent.trigger,
         trail_amount=intent.trail_amount,
         trail_percent=intent.trail_percent,
+        activation_price=intent.activation_price,
         limit_offset=intent.limit_offset,
         multiplier=instrument.multiplier,
         currency=instrument.currency,

@@ -36,21 +36,14 @@ from oms.attaching import Exit, attached_exits
 from oms.attaching import resized as attached_resized
 from oms.changes import replace_order
 from oms.estimates import estimate
+from oms.following import NO_ORDER, as_scheduled, follow_stop
 from oms.joining import has_room, is_placed_first, resized, tasks
 from oms.list_standing import Standing, standing
 from oms.lists import Act, Task, attached_task, group_name, is_never_sent
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.positions import divide
 from oms.repricing import reprice
-from oms.schedule import (
-    NO_ORDER,
-    as_scheduled,
-    at_most_held,
-    follow_stop,
-    nothing_to_close,
-    take_step,
-    terms_of,
-)
+from oms.schedule import at_most_held, nothing_to_close, take_step, terms_of
 from oms.sizes import EXIT_WINDOW, OWN
 from oms.state import ListState, OrderState, State, order_key
 from oms.submitting import denied_event, submitted
@@ -269,6 +262,8 @@ def _order(
         outside_regular_hours=wanted.outside_regular_hours,
         reduce_only=wanted.reduce_only,
         post_only=wanted.post_only,
+        trail_amount=wanted.trail_amount,
+        trail_percent=wanted.trail_percent,
         multiplier=known.multiplier,
         currency=known.currency,
         base_currency=known.base_currency,
@@ -284,7 +279,7 @@ def _order(
             attached_to=attached_to,
         ),
     )
-    return as_scheduled(known, plan, order, task.leg.name)
+    return as_scheduled(known, plan, order, task.leg)
 
 
 def _as_moved(state: State, known: ListState, wanted: OrderIntent, leg: str) -> OrderIntent:

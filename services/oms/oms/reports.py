@@ -137,9 +137,9 @@ def _completes(order: OrderState, report: OrderReport) -> bool:
 
 def _replaced_terms(order: OrderState, report: VenueReplaced) -> Order:
     assert order.order is not None  # a denied order has no row for this
-    part = order.change.order.part if order.change is not None and _answers(order, report) else order.order.part
+    asked = order.change.order if order.change is not None and _answers(order, report) else order.order
     new = {"quantity": report.quantity, "limit_price": report.limit_price, "stop_price": report.stop_price}
-    return replace(order.order, part=part, **new)
+    return replace(asked, **new)
 
 
 def _is_news(order: OrderState, report: OrderReport, status: OrderStatus) -> bool:

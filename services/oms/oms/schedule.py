@@ -1,8 +1,8 @@
-"""What a list's schedule makes necessary: a timer for what comes next, a step that is due, a stop that has to follow.
+"""What a list's schedule makes necessary: a timer for what comes next, and a step that is due.
 
 Owns when a step is taken, and why one is skipped. A timer is a wake-up: what is due is found in the folded state by the
 desk's time, so it does not matter who asks, how late, or how often. A step that is taken is an event, which says what
-was decided; what follows from it is asked of the state again (`oms.lists`, `follow_stop`), until nothing is missing.
+was decided; what follows from it is asked of the state again (`oms.lists`, `oms.following`), until nothing is missing.
 Pure: time comes in as data.
 
 A step only tightens a stop. One that the market has passed already is moved all the same: the venue triggers it at
@@ -12,7 +12,6 @@ a person may have closed it in his own way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -22,29 +21,24 @@ from signalbox.messages import (
     ListAlarmed,
     ListScheduled,
     ListStepTaken,
-    Order,
-    OrderStatus,
     StepResult,
     TimedAction,
     TimedStep,
     TimerFired,
 )
 from signalbox.order_lists import FLATTEN, Plan, Terms, order_intent
-from signalbox.order_terms import WITH_LIMIT
-from signalbox.timed_steps import MOVES, due_at, is_tighter, stop_leg, stop_price
+from signalbox.order_terms import Trail
+from signalbox.timed_steps import MOVES, due_at, is_closer, is_tighter, stop_leg, stop_price
 
-from oms.changes import can_be_changed, left_to, replace_order, why_not
-from oms.list_standing import Group, Standing, open_quantity
-from oms.lists import Act, Task, closing_name, is_told, needed, of_task
-from oms.outcome import NOTHING, Outcome, Rules, carried
+from oms.following import NO_ORDER, is_held, said_of, stop_of, trail_of, working
+from oms.list_standing import Standing, open_quantity
+from oms.lists import Task, closing_name, is_told, of_task
+from oms.outcome import NOTHING, Outcome, carried
 from oms.positions import ZERO, add, divide, subtract
 from oms.protection import held_quantity
 from oms.sizes import OWN
 from oms.state import ListState, OrderState, State
-from oms.waiting import asked_before, next_wake, room_for, timer
-
-NO_ORDER = OrderStatus.FILLED
-"""A list is no order, and a reader who counts what works must not count it."""
+from oms.waiting import next_wake, timer
 
 # --------------------------------------------------------------------------------------------------- what is due
 
@@ -66,16 +60,12 @@ def _is_possible(now: Standing, step: TimedStep) -> bool:
     entry_works = now.entry is None or not now.entry.is_final
     if step.action is TimedAction.CANCEL_ENTRY:
         return entry_works
-    return entry_works or any(_is_held(group) for group in now.groups)
-
-
-def _is_held(group: Group) -> bool:
-    return group.left > 0 and not group.is_withdrawn and not group.is_closing
+    return entry_works or any(is_held(group) for group in now.groups)
 
 
 def is_awaited(known: ListState, now: Standing) -> bool:
     """Whether the list is not over, though nothing of it works: it holds something, and its schedule goes on."""
-    return not known.is_recalled and any(_is_held(group) for group in now.groups) and bool(pending(known, now))
+    return not known.is_recalled and any(is_held(group) for group in now.groups) and bool(pending(known, now))
 
 
 def wakes(state: State) -> list[TimerFired]:
@@ -139,37 +129,52 @@ def _moved(known: ListState, plan: Plan, now: Standing, step: TimedStep, taken: 
     assert now.entry is not None  # its first fill is what the step waits for
     leg, terms = stop_leg(known.intent, step), terms_of(known)
     average = divide(known.entry_value, now.entry.filled_quantity)
-    price = stop_price(step, plan, average, terms)
-    works = [order for group in now.groups if _is_held(group) for order in _working(group, leg.name)]
-    looser = [order for order in works if is_tighter(price, _stop_of(order), plan.entry.side)]
+    works = [order for group in now.groups if is_held(group) for order in working(group, leg.name)]
     before = (
         known.timed.stop_of(leg.name)
         or order_intent(known.intent, plan, leg, now.entry.filled_quantity, average, terms).stop_price
     )
+    taken = replace(taken, leg=leg.name)
+    trail = trail_of(known, leg)
+    if step.action is TimedAction.TRAIL_STOP:
+        return _made_to_trail(step, leg.name, trail, before, works, taken)
+    if trail is not None:
+        reason = f"the stop of {leg.name} trails, and where it is only its venue knows: a trail is made closer instead"
+        return replace(taken, result=StepResult.SKIPPED, reason=reason)
     assert before is not None
+    price = stop_price(step, plan, average, terms)
+    looser = [order for order in works if is_tighter(price, stop_of(order), plan.entry.side)]
     if not looser and (works or not is_tighter(price, before, plan.entry.side)):
-        at = max((_stop_of(order) for order in works), default=before)
+        at = max((stop_of(order) for order in works), default=before)
         reason = f"the stop of {leg.name} is at {at:f}: to move it to {price:f} would not tighten it"
-        return replace(taken, result=StepResult.SKIPPED, reason=reason, leg=leg.name)
+        return replace(taken, result=StepResult.SKIPPED, reason=reason)
     return replace(
         taken,
         reason=f"the stop of {leg.name} goes to {price:f}",
-        leg=leg.name,
         stop_price=price,
         orders=tuple(order.key for order in looser),
     )
 
 
-def _working(group: Group, leg: str) -> Iterator[OrderState]:
-    return (order for order in group.orders.get(leg, ()) if not order.is_final and order.order is not None)
-
-
-def _stop_of(order: OrderState) -> Decimal:
-    """Where an order's stop is, or will be."""
-    terms = order.order if order.change is None else order.change.order
-    assert terms is not None
-    assert terms.stop_price is not None
-    return terms.stop_price
+def _made_to_trail(
+    step: TimedStep,
+    leg: str,
+    trail: Trail | None,
+    before: Decimal | None,
+    works: list[OrderState],
+    taken: ListStepTaken,
+) -> ListStepTaken:
+    """From where it lies the stop can only come nearer; one that trails already must come closer."""
+    behind = said_of(step)
+    if trail is not None and not is_closer(step, trail):
+        reason = f"the stop of {leg} trails {said_of(trail)} behind: {behind} would not tighten it"
+        return replace(taken, result=StepResult.SKIPPED, reason=reason)
+    return replace(
+        taken,
+        reason=f"the stop of {leg} trails {behind} behind the market",
+        stop_price=before,
+        orders=tuple(order.key for order in works),
+    )
 
 
 def terms_of(known: ListState) -> Terms:
@@ -218,118 +223,5 @@ def nothing_to_close(state: State, known: ListState, plan: Plan, task: Task, at:
         reason=f"{task.quantity:f} of what was to be closed is not held any more: it was closed in another way",
         action=ListAction.ALARM,
         symbol=known.intent.symbol,
-    )
-    return Outcome(events=(alarm,))
-
-
-# ------------------------------------------------------------------------------------------- a stop has to follow
-
-
-def as_scheduled(known: ListState, plan: Plan, order: Order, leg: str) -> Order:
-    """What is sent of a leg from now on has the stop that the schedule has moved it to, unless it is tighter."""
-    price = known.timed.stop_of(leg)
-    if price is None or order.stop_price is None or plan.entry is None:
-        return order
-    return _at(order, price) if is_tighter(price, order.stop_price, plan.entry.side) else order
-
-
-def _at(order: Order, price: Decimal) -> Order:
-    """The order with its stop there; a limit behind it stays as far away as it was."""
-    assert order.stop_price is not None
-    limit = order.limit_price
-    if limit is not None and order.order_type in WITH_LIMIT:
-        limit = add(limit, subtract(price, order.stop_price))
-    return replace(order, stop_price=price, limit_price=limit)
-
-
-def follow_stop(
-    state: State, known: ListState, plan: Plan, now: Standing, at: datetime, rules: Rules
-) -> Outcome | Task:
-    """Have the next order follow whose stop was moved: a change of it, or a task, where the venue changes none.
-
-    Each order is asked to follow once for each step; one that can not be changed now is waited for.
-    """
-    if known.is_recalled or plan.entry is None:
-        return NOTHING
-    for group in now.groups:
-        if not _is_held(group):
-            continue
-        for leg in group.of.legs:
-            for order in _working(group, leg.name):
-                done = _followed(state, known, plan, group, order, at, rules)
-                if done is not NOTHING:
-                    return done
-    return NOTHING
-
-
-def _followed(
-    state: State, known: ListState, plan: Plan, group: Group, order: OrderState, at: datetime, rules: Rules
-) -> Outcome | Task:
-    assert plan.entry is not None
-    assert order.order is not None
-    number = next((step for key, step in reversed(known.timed.moving) if key == order.key), None)
-    if number is None:
-        return NOTHING
-    leg = next(each for each in group.of.legs if order.order.part is not None and each.name == order.order.part.leg)
-    price = known.timed.stop_of(leg.name)
-    if price is None or not is_tighter(price, _stop_of(order), plan.entry.side):
-        return NOTHING
-    cause = f"{OWN}{known.list_id}/step/{number}/{order.order_id}{asked_before(order)}"
-    if cause in order.causes:
-        return _told(state, known, group, order, number, cause, price, at)
-    room = room_for(state, known, leg.name)
-    if room is not None and room[0] > at:
-        return Task(Act.KEEP, leg, group.number, group.set, group.of.contingency, group.given)
-    terms = replace(order.order, quantity=left_to(state, order, order.order.quantity))
-    wanted = _at(terms, price)
-    if not can_be_changed(state, order):
-        return _in_its_place(known, group, order)
-    if why_not(order, wanted):
-        return NOTHING  # its next event wakes the list
-    return replace_order(state, order, wanted, at, cause, rules)
-
-
-def _in_its_place(known: ListState, group: Group, order: OrderState) -> Outcome | Task:
-    """Another order for the same, and the end of this one: as an exit is made smaller (`Act.REDUCE`)."""
-    assert order.order is not None
-    assert order.order.part is not None
-    leg = next(each for each in group.of.legs if each.name == order.order.part.leg)
-    orders = group.orders[leg.name]
-    if orders[-1] is not order:
-        return NOTHING  # another one has been sent in its place
-    if order.cancel_causes or not order.acknowledged:
-        return NOTHING
-    return Task(
-        Act.REDUCE,
-        leg,
-        group.number,
-        group.set,
-        group.of.contingency,
-        group.given,
-        needed(group, leg.name),
-        (order,),
-    )
-
-
-def _told(
-    state: State,
-    known: ListState,
-    group: Group,
-    order: OrderState,
-    number: int,
-    cause: str,
-    price: Decimal,
-    at: datetime,
-) -> Outcome:
-    """The venue has not moved it: that is told once, and it stays where it is. What a person has done since is his."""
-    about = f"{order.order_id}/step/{number}"
-    if order.command_causes[-1] != cause or is_told(known, about):
-        return NOTHING
-    alarm = ListAlarmed(
-        **carried(state, known.owner, NO_ORDER, at, known.changed_by),
-        about=about,
-        group=group.number,
-        reason=f"the stop of {order.order_id} was not moved to {price:f}: it stays at {_stop_of(order):f}",
-        action=ListAction.ALARM,
     )
     return Outcome(events=(alarm,))

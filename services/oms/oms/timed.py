@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 from msgspec.structs import replace
 from signalbox.messages import NEVER, ListCreated, ListScheduled, ListStepTaken, StepResult, TimedAction
+from signalbox.timed_steps import MOVES
 
 
 class Timed(Struct, frozen=True, gc=False):
@@ -25,6 +26,8 @@ class Timed(Struct, frozen=True, gc=False):
     taken: tuple[int, ...] = ()
     stops: tuple[tuple[str, Decimal], ...] = ()
     """By leg where its stop was moved to last."""
+    trailing: tuple[tuple[str, int], ...] = ()
+    """By leg the steps since which its stop trails, each closer than the one before."""
     moving: tuple[tuple[str, int], ...] = ()
     """By its key an order whose stop has to follow, and for which step."""
     waits_until: datetime | None = None
@@ -55,7 +58,10 @@ def note(timed: Timed, event: ListScheduled | ListStepTaken) -> Timed:
     if event.result is StepResult.SKIPPED:
         return timed
     if event.stop_price is not None:
-        moving = (*timed.moving, *((key, event.step) for key in event.orders))
-        return replace(timed, stops=(*timed.stops, (event.leg, event.stop_price)), moving=moving)
+        timed = replace(timed, stops=(*timed.stops, (event.leg, event.stop_price)))
+    if event.action is TimedAction.TRAIL_STOP:
+        timed = replace(timed, trailing=(*timed.trailing, (event.leg, event.step)))
+    if event.action in MOVES:
+        return replace(timed, moving=(*timed.moving, *((key, event.step) for key in event.orders)))
     closes = event.action is TimedAction.CLOSE_POSITION
     return replace(timed, entry_is_over=True, is_closing=timed.is_closing or closes)

@@ -97,7 +97,8 @@ told AS (
     SELECT 3, stored_at, "at", 'oms', type, generation, sequence,
            concat_ws(' ', nullif(order_id, named), status,
                      CASE WHEN type IN ('OrderPendingReplace', 'OrderReplaced', 'OrderClaimed') OR terms.placed_by <> ''
-                          THEN changed_words(terms.quantity, terms.limit_price, terms.stop_price) END,
+                          THEN concat_ws(' ', changed_words(terms.quantity, terms.limit_price, terms.stop_price),
+                                         'trail ' || written(terms.trail_amount), 'trail ' || written(terms.trail_percent) || ' %') END,
                      written(fill.quantity), '@ ' || written(fill.price), written(commission), currency,
                      nullif(venue_order_id, ''), nullif(reason, '')),
            event_id, cause, venue, account

@@ -13,6 +13,7 @@ SELECT coalesce(m.intent.id, m.cause) AS intent_id, m.intent.type AS type, m.by 
        m.intent.post_only AS post_only, m.intent.all_or_none AS all_or_none, m.intent.display_quantity AS display_quantity,
        m.intent.not_before AS not_before, m.intent."trigger" AS trigger_method,
        m.intent.trail_amount AS trail_amount, m.intent.trail_percent AS trail_percent, m.intent.limit_offset AS limit_offset,
+       m.intent.activation_price AS activation_price,
        m.intent.action AS action, m.intent.share AS share, m.intent.contingency AS contingency, m.intent.legs AS legs,
        m.intent.valid_until AS valid_until, m.intent.order_id AS order_id, m.intent.strategy AS strategy,
        m.intent.note AS note, m.intent.cause AS cause, m.intent_sequence AS intent_sequence,
@@ -25,11 +26,13 @@ FROM (SELECT *, json_transform(readable(whole), '{"cause":"VARCHAR","by":"VARCHA
         "good_till":"TIMESTAMPTZ","outside_regular_hours":"BOOLEAN","reduce_only":"BOOLEAN","post_only":"BOOLEAN","valid_until":"TIMESTAMPTZ",
         "all_or_none":"BOOLEAN","display_quantity":"DECIMAL(38,18)","not_before":"TIMESTAMPTZ","trigger":"VARCHAR",
         "trail_amount":"DECIMAL(38,18)","trail_percent":"DECIMAL(38,18)","limit_offset":"DECIMAL(38,18)",
+        "activation_price":"DECIMAL(38,18)",
         "order_id":"VARCHAR","strategy":"VARCHAR","note":"VARCHAR","action":"VARCHAR","share":"DECIMAL(38,18)",
         "contingency":"VARCHAR","legs":[{"name":"VARCHAR","side":"VARCHAR","order_type":"VARCHAR","quantity":"DECIMAL(38,18)",
         "share":"DECIMAL(38,18)","limit_price":"DECIMAL(38,18)","stop_price":"DECIMAL(38,18)","time_in_force":"VARCHAR",
         "limit_offset":{"amount":"DECIMAL(38,18)","unit":"VARCHAR"},"stop_offset":{"amount":"DECIMAL(38,18)","unit":"VARCHAR"},
-        "reduce_only":"BOOLEAN","post_only":"BOOLEAN"}]}}') AS m
+        "reduce_only":"BOOLEAN","post_only":"BOOLEAN",
+        "trail_amount":"DECIMAL(38,18)","trail_percent":"DECIMAL(38,18)"}]}}') AS m
       FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.')
                      AND NOT starts_with(subject, 'decision.ended.')
                      AND NOT starts_with(subject, 'decision.limits'));
@@ -71,6 +74,7 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
                  "time_in_force":"VARCHAR","good_till":"TIMESTAMPTZ","reduce_only":"BOOLEAN","post_only":"BOOLEAN",
                  "all_or_none":"BOOLEAN","display_quantity":"DECIMAL(38,18)","not_before":"TIMESTAMPTZ","trigger":"VARCHAR",
         "trail_amount":"DECIMAL(38,18)","trail_percent":"DECIMAL(38,18)","limit_offset":"DECIMAL(38,18)",
+        "activation_price":"DECIMAL(38,18)",
                  "multiplier":"DECIMAL(38,18)","currency":"VARCHAR","estimated_commission":"DECIMAL(38,18)",
                  "strategy":"VARCHAR","placed_by":"VARCHAR","venue_type":"VARCHAR","venue_time_in_force":"VARCHAR"},
         "act":{"by":"VARCHAR","reason":"VARCHAR"},

@@ -115,6 +115,7 @@ SELECT e.generation, e.sequence, e.type, e."at", coalesce(e.terms.symbol, wanted
        coalesce(e.terms.trail_amount, wanted.trail_amount) AS trail_amount,
        coalesce(e.terms.trail_percent, wanted.trail_percent) AS trail_percent,
        coalesce(e.terms.limit_offset, wanted.limit_offset) AS limit_offset,
+       coalesce(e.terms.activation_price, wanted.activation_price) AS activation_price,
        e.terms.currency AS currency, exactly(e.terms.estimated_commission) AS estimated_commission,
        coalesce(nullif(e.terms.strategy, ''), wanted.strategy) AS strategy, e.terms.placed_by AS placed_by,
        e.terms.venue_type AS venue_type, e.terms.venue_time_in_force AS venue_time_in_force
@@ -155,6 +156,7 @@ SELECT folded.venue, folded.account, folded.order_id, closing.status, standing.s
        exactly(standing.trail_amount) AS trail_amount,
        exactly(standing.trail_percent) AS trail_percent,
        exactly(standing.limit_offset) AS limit_offset,
+       exactly(standing.activation_price) AS activation_price,
        exactly(coalesce(folded.filled_quantity, 0)::DECIMAL(38,18)) AS filled_quantity, nullif(folded.executions, 0) AS executions,
        folded.reason,  -- DuckDB 2.0 can not compare what a coalesce within a CASE has made
        CASE WHEN closing.status <> 'REJECTED' THEN NULL WHEN folded.refused_by IS NULL THEN 'UNSTATED'

@@ -5,6 +5,8 @@ Owns which kind has which. What a check is, `risk.checks`; who asks, `risk.decid
 
 from __future__ import annotations
 
+from signalbox.order_terms import TRAILING
+
 from risk.checks import conditions, form, instructions, limits, market
 from risk.checks.cancels import CANCEL_ROWS
 from risk.checks.changes import CHANGE_ROWS
@@ -33,6 +35,7 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
         intent.not_before is None,
         intent.trigger,
         intent.trail_amount is None and intent.trail_percent is None,
+        intent.activation_price is None,
         intent.good_till is None,
         intent.valid_until is None,
     )
@@ -77,6 +80,7 @@ OF_SMALLER_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name
 """A change that takes nothing but quantity away is a cancel of a part."""
 OF_LEGS: Rows[OrderFacts] = Rows((*form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *limits.ORDER_ROWS))
 """Of one leg of a list: what is of the list as a whole is asked once."""
+OF_TRAILING_LEGS: Rows[OrderFacts] = Rows((*OF_LEGS, *[row for row in instructions.ORDER_ROWS if row.name == "trail"]))
 OF_PARTS: Rows[OrderFacts] = Rows(
     (
         *form.ORDER_ROWS,
@@ -94,3 +98,8 @@ OF_POSITIONS: Rows[PositionFacts] = Rows((*form.COMMON_ROWS, *POSITION_ROWS))
 OF_MASS_CANCELS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *MASS_CANCEL_ROWS))
 
 OF_FLATTENS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *FLATTEN_ROWS))
+
+
+def rows_of_leg(facts: OrderFacts) -> Rows[OrderFacts]:
+    """What one leg of a list is asked: of one that trails where its stop starts, too."""
+    return OF_TRAILING_LEGS if facts.intent.order_type in TRAILING else OF_LEGS

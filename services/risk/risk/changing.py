@@ -24,6 +24,8 @@ from risk.exposure import alter
 from risk.prices import worst_price
 from risk.state import ZERO, AccountBooks, OpenChange, RiskState, WorkingOrder, order_key
 
+_TRAIL = ("order_type", "trail_amount", "trail_percent")
+"""A stop of a list may be made one that trails, by the OMS."""
 _TERMS = tuple(name for name in OrderIntent.__struct_fields__ if name in Order.__struct_fields__)
 
 
@@ -36,7 +38,7 @@ def _as_stated(terms: OrderIntent | None, order: Order) -> OrderIntent | None:
     """The terms as an order has them; None = nobody knows all of them."""
     if terms is None:
         return None
-    return structs.replace(terms, **{name: getattr(order, name) for name in CHANGEABLE})
+    return structs.replace(terms, **{name: getattr(order, name) for name in (*CHANGEABLE, *_TRAIL)})
 
 
 def let_through(state: RiskState, books: AccountBooks, intent: ModifyIntent, decision: IntentApproved) -> None:

@@ -34,7 +34,6 @@ from risk.asked import (
     OF_CHANGED_ORDERS,
     OF_CHANGES,
     OF_FLATTENS,
-    OF_LEGS,
     OF_LISTS,
     OF_MASS_CANCELS,
     OF_ORDERS,
@@ -42,6 +41,7 @@ from risk.asked import (
     OF_PARTS,
     OF_POSITIONS,
     OF_SMALLER_ORDERS,
+    rows_of_leg,
 )
 from risk.checks import form
 from risk.checks.changes import only_takes_away
@@ -133,7 +133,7 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
         told = OF_LISTS.told(of_list)
         if all(check.passed for check in told):
             for each in gather_legs(rules, basis, intent, symbol_error, decision.by, decision.at):
-                told += tuple(_of_leg(each.leg, check) for check in OF_LEGS.told(each.facts))
+                told += tuple(_of_leg(each.leg, check) for check in rows_of_leg(each.facts).told(each.facts))
         return told
     if isinstance(intent, CancelIntent):
         return OF_CANCELS.told(CancelFacts(intent=intent, rules=rules, basis=basis))
@@ -278,7 +278,8 @@ def _would_pass(
             return OF_ORDERS.passes(gather(rules, basis, wanted, symbol_error, by, at), UNMOVED)
         if isinstance(wanted, OrderListIntent):
             return OF_LISTS.passes(ListFacts(intent=wanted, rules=rules, basis=basis, now=at), UNMOVED) and all(
-                OF_LEGS.passes(each.facts, UNMOVED) for each in gather_legs(rules, basis, wanted, symbol_error, by, at)
+                rows_of_leg(each.facts).passes(each.facts, UNMOVED)
+                for each in gather_legs(rules, basis, wanted, symbol_error, by, at)
             )
         of_change = ChangeFacts(intent=wanted, rules=rules, basis=basis)
         changed = _changed_order(of_change, symbol_error, by, at)
@@ -307,8 +308,9 @@ def _judge_list(
     if failed:
         return failed, rows, reference
     for each in gather_legs(rules, basis, intent, symbol_error, by, at):
-        failed += tuple(_of_leg(each.leg, check) for check in OF_LEGS.failed(each.facts))
-        rows += len(OF_LEGS)
+        of_leg = rows_of_leg(each.facts)
+        failed += tuple(_of_leg(each.leg, check) for check in of_leg.failed(each.facts))
+        rows += len(of_leg)
         if reference is None:
             reference = each.facts.market_price
     return failed, rows, reference

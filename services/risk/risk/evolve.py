@@ -50,7 +50,7 @@ from risk.adjusting import adjust
 from risk.exposure import alter, books_of, end, holding_of, note_traded, revalue, settle_terms, work
 from risk.flattening import begun, note_try, number_of
 from risk.known import Verdict
-from risk.prices import usable_price, worst_price
+from risk.prices import stated_price, usable_price, worst_price
 from risk.state import (
     ONE,
     RATE_WINDOW,
@@ -254,7 +254,7 @@ def _create(state: RiskState, books: AccountBooks, event: OrderCreated) -> None:
     if key in state.orders or state.known.finished(key) is not None:
         return
     is_external = elsewhere.is_elsewhere(order)
-    price = order.limit_price or order.stop_price or holding.mark
+    price = stated_price(order, holding.mark)
     if is_external:
         price = elsewhere.price_of(order, holding.mark, state.rules.collar_of(order))
     facts = (event.venue, event.account, order.symbol, order.side, order.quantity, price)

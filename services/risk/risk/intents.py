@@ -27,6 +27,7 @@ from signalbox.messages import (
     OrderListIntent,
     PositionIntent,
     PriceOffset,
+    TimedStep,
 )
 from signalbox.streams import INTENT_BYTES_MAX
 
@@ -38,8 +39,9 @@ DECIMALS_MAX = 12
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 
 _NUMBERS = ("quantity", "limit_price", "stop_price", "display_quantity", "share", "percent", "amount")
-_TRAIL = ("trail_amount", "trail_percent", "limit_offset")
+_TRAIL = ("trail_amount", "trail_percent", "limit_offset", "activation_price")
 """Of an order; the offset of a leg's limit is none of these."""
+_LEG_TRAIL = ("trail_amount", "trail_percent")
 _NUMBER = re.compile(r"[0-9.eE+-]+|[+-]?s?nan|[+-]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
 """What is not finite has a sentence of its own."""
 
@@ -60,14 +62,25 @@ class _WrittenOffset(msgspec.Struct):
 
 
 class _WrittenLeg(_Numbers):
+    trail_amount: msgspec.Raw = msgspec.Raw()
+    trail_percent: msgspec.Raw = msgspec.Raw()
     limit_offset: _WrittenOffset | None = None
     stop_offset: _WrittenOffset | None = None
 
 
+class _WrittenStep(msgspec.Struct):
+    stop_price: msgspec.Raw = msgspec.Raw()
+    trail_amount: msgspec.Raw = msgspec.Raw()
+    trail_percent: msgspec.Raw = msgspec.Raw()
+    offset: _WrittenOffset | None = None
+
+
 class _Written(_Numbers):
+    timed: tuple[_WrittenStep, ...] = ()
     trail_amount: msgspec.Raw = msgspec.Raw()
     trail_percent: msgspec.Raw = msgspec.Raw()
     limit_offset: msgspec.Raw = msgspec.Raw()
+    activation_price: msgspec.Raw = msgspec.Raw()
     legs: tuple[_WrittenLeg, ...] = ()
 
 
@@ -166,17 +179,20 @@ def _foreign_number(payload: bytes) -> str:
     How a number was written is lost once it is one.
     """
     written = _written.decode(payload)
-    parts: list[_Numbers | _WrittenOffset] = [written, *written.legs]
+    parts: list[_Numbers | _WrittenOffset | _WrittenStep] = [written, *written.legs, *written.timed]
+    parts += [step.offset for step in written.timed if step.offset is not None]
     parts += [offset for leg in written.legs for offset in (leg.limit_offset, leg.stop_offset) if offset is not None]
     for part in parts:
-        for name in (*_NUMBERS, *(_TRAIL if part is written else ())):
+        for name in (*_NUMBERS, *(_TRAIL if part is written else _LEG_TRAIL)):
             raw = bytes(getattr(part, name, b""))
             if raw.startswith(b'"') and not _NUMBER.fullmatch(msgspec.json.decode(raw)):
                 return f"{name} is not written as a number: digits 0 to 9, a point and a sign are read"
     return ""
 
 
-def _with_numbers(intent: Intent) -> Iterator[OrderIntent | ModifyIntent | PositionIntent | ListLeg | PriceOffset]:
+def _with_numbers(
+    intent: Intent,
+) -> Iterator[OrderIntent | ModifyIntent | PositionIntent | ListLeg | TimedStep | PriceOffset]:
     """All that has numbers in it."""
     if isinstance(intent, OrderIntent | ModifyIntent | PositionIntent):
         yield intent
@@ -184,12 +200,14 @@ def _with_numbers(intent: Intent) -> Iterator[OrderIntent | ModifyIntent | Posit
         yield from intent.legs
         for leg in intent.legs:
             yield from (offset for offset in (leg.limit_offset, leg.stop_offset) if offset is not None)
+        yield from intent.timed
+        yield from (step.offset for step in intent.timed if step.offset is not None)
 
 
 def _absurd_number(intent: Intent) -> str:
     """Refuse by digits and exponent, before any arithmetic: 1E+999999 plus 1 has a million digits."""
     for part in _with_numbers(intent):
-        for name in (*_NUMBERS, *(_TRAIL if isinstance(part, OrderIntent) else ())):
+        for name in (*_NUMBERS, *(_TRAIL if isinstance(part, OrderIntent) else _LEG_TRAIL)):
             number: Decimal | None = getattr(part, name, None)
             if number is None:
                 continue

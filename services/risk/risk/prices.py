@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from signalbox.messages import Order, OrderIntent, Quote, QuoteSeen, Side
-from signalbox.order_terms import TRAILING, WITH_LIMIT, first_stop
+from signalbox.order_terms import TRAILING, WITH_LIMIT, contradiction, first_stop
 
 from risk.state import BUY, ONE, ZERO
 
@@ -63,3 +63,14 @@ def worst_price(intent: OrderIntent | Order, market: Decimal | None, collar_frac
         stop = first_stop(intent, intent.side, market)
         return stop * (ONE + collar_fraction) if intent.limit_offset is None else stop + intent.limit_offset
     return max(intent.stop_price or market, market) * (ONE + collar_fraction)
+
+
+def stated_price(order: Order, mark: Decimal | None) -> Decimal | None:
+    """What a unit of an order comes to that was not let through by itself: its limit, its stop, or the market.
+
+    A purchase that trails may fill as high as its stop of now.
+    """
+    price = order.limit_price or order.stop_price
+    if price or mark is None or order.order_type not in TRAILING or contradiction(order):
+        return price or mark
+    return max(first_stop(order, order.side, mark), mark)

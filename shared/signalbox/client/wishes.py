@@ -100,7 +100,8 @@ def bracket(
     symbol: str,
     quantity: Number,
     *,
-    stop: Level,
+    stop: Level | None = None,
+    trail: Number | None = None,
     targets: Iterable[Level | tuple[Level, Number | None]] = (),
     limit: Number | None = None,
     time_in_force: TimeInForce | str = TimeInForce.DAY,
@@ -109,7 +110,7 @@ def bracket(
     **terms: Any,
 ) -> OrderListIntent:
     """An entry with its stop and targets; a target is a price, or a price and its share of the quantity (`"0.5"`; None
-    = what the others leave).
+    = what the others leave). Instead of `stop`, `trail` has it follow the market so far behind (`"2.50"`, `"2%"`).
 
     The exits are good till cancelled. `terms` are further fields of `OrderListIntent`, as it has them.
     """
@@ -125,7 +126,9 @@ def bracket(
     other = Side.SELL if entry.side is Side.BUY else Side.BUY
     # What rests is not taken reduce-only where that is the venue's own: there the target is touched
     kind = OrderType.MARKET_IF_TOUCHED if venue in REDUCING else OrderType.LIMIT
-    exits = [_leg("stop", other, OrderType.STOP, stop, None)]
+    if (stop is None) is (trail is None):
+        raise ValueError("a bracket has a stop or a trail, one of them")
+    exits = [_leg("stop", other, OrderType.STOP, stop, None) if stop is not None else _trailing(other, trail or "")]
     for place, target in enumerate(targets, 1):
         level, share = target if isinstance(target, tuple) else (target, None)
         exits.append(_leg(f"target{place}", other, kind, level, share))
@@ -136,6 +139,20 @@ def bracket(
         contingency=Contingency.BRACKET,
         legs=(entry, *exits),
         **terms,
+    )
+
+
+def _trailing(side: Side, trail: Number) -> ListLeg:
+    """A stop that follows the market: an amount, or with % a percentage."""
+    text = str(trail)
+    distance = number(text.removesuffix("%"))
+    return ListLeg(
+        name="stop",
+        side=side,
+        order_type=OrderType.TRAILING_STOP,
+        trail_amount=None if text.endswith("%") else distance,
+        trail_percent=distance if text.endswith("%") else None,
+        time_in_force=TimeInForce.GTC,
     )
 
 

@@ -48,6 +48,9 @@ def bad_terms(terms: OrderTerms, listing: Listing) -> str:
         tick = listing.tick_at(price)
         if price % tick:
             return f"price {price} does not conform to the minimum price variation {tick}"
+    begins = terms.activation_price
+    if begins is not None and (begins <= 0 or begins % listing.tick_at(begins)):
+        return f"price {begins} does not conform to the minimum price variation {listing.tick_at(begins)}"
     if terms.order_type in TRAILING and (terms.trail_amount is None) is (terms.trail_percent is None):
         return "a trailing order needs an amount or a percentage"
     return ""

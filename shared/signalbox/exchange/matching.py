@@ -52,7 +52,7 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.exchange.rights import accepts, may_trade, share, triggering
-from signalbox.exchange.trailing import trailed
+from signalbox.exchange.trailing import has_begun, trailed
 from signalbox.messages import InstrumentKind, Liquidity, OrderType, Side, TimeInForce
 from signalbox.order_terms import AT_CLOSE, AT_ONCE, AT_OPEN, IF_TOUCHED, TRAILING, TRIGGERED, WHY_OVER, WITH_LIMIT
 
@@ -325,6 +325,8 @@ def _trigger(
     if order.terms.order_type not in TRIGGERED or order.status is VenueOrderStatus.TRIGGERED:
         return order
     price = triggering(order.terms, quote)
+    if order.terms.order_type in TRAILING and not has_begun(order.terms, price):
+        return order
     terms = trailed(order.terms, price) if order.terms.order_type in TRAILING else order.terms
     if terms is not order.terms:
         moved = Modified(number=order.number, at=at, terms=terms)

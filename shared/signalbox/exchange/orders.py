@@ -37,6 +37,7 @@ class OrderTerms(Struct, frozen=True, kw_only=True):
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
     limit_offset: Decimal | None = None
+    activation_price: Decimal | None = None
     client_reference: str = ""
     client_tag: str = ""
     oca_group: str = ""

@@ -39,6 +39,7 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import MarketQuote, Phase
 from signalbox.exchange.settlement import trades, unordered
+from signalbox.exchange.trailing import trailing_as
 from signalbox.messages import Liquidity
 
 _FIRST_NUMBER = 1_000_001
@@ -206,8 +207,9 @@ class VenueOrders:
         quantity: Decimal | None,
         limit_price: Decimal | None,
         stop_price: Decimal | None,
+        trailing: OrderTerms | None = None,
     ) -> Refusal | None:
-        """Change a working order's terms, or say why not."""
+        """Change a working order's terms, or say why not. `trailing` is how it is to trail from now on, if it is."""
         order = self.orders.get(number)
         if order is None:
             return Refusal(number, RefusalReason.UNKNOWN_ORDER, "no such order")
@@ -220,6 +222,8 @@ class VenueOrders:
             limit_price=old.limit_price if limit_price is None else limit_price,
             stop_price=old.stop_price if stop_price is None else stop_price,
         )
+        if trailing is not None:
+            terms = trailing_as(terms, trailing)
         mistake = bad_terms(terms, self._listings[terms.symbol])
         if mistake:
             return Refusal(number, RefusalReason.BAD_TERMS, mistake)

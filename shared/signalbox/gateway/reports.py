@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from signalbox.gateway.changed import as_changed
 from signalbox.gateway.state import (
     AnyState,
     AnyTracked,
@@ -21,7 +22,6 @@ from signalbox.gateway.state import (
     new_to,
     remember_fee,
     report_id,
-    take_terms,
 )
 from signalbox.messages import (
     Fill,
@@ -301,7 +301,7 @@ def replaced(state: AnyState, tracked: AnyTracked, at: datetime) -> Sequence[Rep
     """The venue has made the open change: the order is so from now on."""
     assert tracked.change is not None
     order, revision = tracked.change.order, tracked.change.revision
-    take_terms(tracked, order.quantity, order.limit_price, order.stop_price)
+    tracked.order = as_changed(tracked.order, order, order)
     end_change(tracked, revision)
     report = VenueReplaced(
         id=report_id(state.venue, order.account, "replaced", f"{order.order_id}.{revision}"),

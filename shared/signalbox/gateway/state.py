@@ -15,9 +15,9 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from signalbox.gateway import externals
+from signalbox.gateway.changed import as_changed
 from signalbox.messages import (
     Attempt,
     CancelOrder,
@@ -323,7 +323,9 @@ def fold_report(state: AnyState, report: Report) -> None:
         if report.cause == tracked.cancel_command:  # not one that was refused before it
             tracked.cancel_command = ""
     elif isinstance(report, VenueReplaced):
-        take_terms(tracked, report.quantity, report.limit_price, report.stop_price)
+        asked = tracked.change
+        of_it = asked.order if asked is not None and asked.revision == report.revision else None
+        tracked.order = as_changed(tracked.order, report, of_it)
         end_change(tracked, report.revision)
         for attempt in tracked.last_move.attempts if tracked.last_move is not None else ():
             if attempt.venue_order_id == report.venue_order_id:
@@ -339,12 +341,6 @@ def fold_report(state: AnyState, report: Report) -> None:
     elif isinstance(report, VenueRejected | VenueCanceled | VenueExpired):
         tracked.standing = Standing.OVER
         tracked.presumed_lost = isinstance(report, VenueRejected) and not report.code
-
-
-def take_terms(tracked: AnyTracked, quantity: Decimal, limit_price: Decimal | None, stop_price: Decimal | None) -> None:
-    """The order is another from now on."""
-    terms = {"quantity": quantity, "limit_price": limit_price, "stop_price": stop_price}
-    tracked.order = replace(tracked.order, **terms)
 
 
 def end_change(tracked: AnyTracked, revision: int) -> None:

@@ -27,7 +27,8 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
     `account` may be left out where the desk has one account at that venue. `valid_until` bounds how late risk may
     still approve it; `good_till` is the order's own end (GTD only), `not_before` when it begins to work. It shows
     `display_quantity` of itself at a time (None = all). A trailing stop follows the market `trail_amount` or
-    `trail_percent` behind; with a limit, that is `limit_offset` beyond its stop.
+    `trail_percent` behind, from `activation_price` on (None = at once); with a limit, that is `limit_offset` beyond its
+    stop.
 
     With a `group` of the desk file in the account's place it is shared out among the accounts of that, by `method`: all
     of its orders or none, `<id>.<n>` that of the group's n-th account. By PctChange each trades `percent` of what it
@@ -54,6 +55,7 @@ class OrderIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
     limit_offset: Decimal | None = None
+    activation_price: Decimal | None = None
     account: str = ""
     valid_until: Utc | None = None
     strategy: str = ""

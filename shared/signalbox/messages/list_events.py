@@ -56,8 +56,8 @@ class ListScheduled(OrderEvent, frozen=True, kw_only=True):
 class ListStepTaken(OrderEvent, frozen=True, kw_only=True):
     """A step of a list's schedule was due at `due`: what was done, or why nothing was (`reason`).
 
-    `stop_price` is where the stop of `leg` goes, and what is sent of it from now on; `orders` are those of its orders
-    that work, and have to follow.
+    `stop_price` is where the stop of `leg` goes, and what is sent of it from now on (of TRAIL_STOP: from where it
+    trails at least); `orders` are those of its orders that work, and have to follow.
     """
 
     step: int

@@ -42,7 +42,8 @@ class ListLeg(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     """One leg: the terms of an order. Its orders are `<list>.<name>`, and `<list>.<name>-2` and so on.
 
     An entry and the legs of a list without one have a `quantity`, what follows an entry a `share` of its quantity (1 =
-    all of it; None = what the others leave). A price is absolute or an offset.
+    all of it; None = what the others leave). A price is absolute or an offset; a TRAILING_STOP has none, it follows the
+    market `trail_amount` or `trail_percent` behind.
     """
 
     name: str
@@ -59,6 +60,8 @@ class ListLeg(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     outside_regular_hours: bool = False
     reduce_only: bool = False
     post_only: bool = False
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
 
 
 class OrderListIntent(Message, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -42,6 +42,8 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     `base_currency` is what the quantity of a currency pair is in: a trade moves that cash, too. "" = it is no pair.
     `strategy` is what its intent says of whose it is. `estimated_commission` is what it costs if all of it fills, in
     `currency`, as risk reckoned it; None = nobody has. What it did cost: `CommissionBooked`.
+    `trail_stop_price` is where the stop of one that trails begins, if it is not nearer to the market then; None = it
+    begins with the market.
     `part` is where it stands in its list; None = it is of none. `allocation` is of one for a group of accounts.
     `placed_by` is who has placed it elsewhere, as far as the venue says; "" = the desk, or nobody has said. Its type
     and validity in the venue's words are `venue_type` and `venue_time_in_force`: where we have no word for it
@@ -76,6 +78,8 @@ class Order(Struct, frozen=True, kw_only=True, gc=False):
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
     limit_offset: Decimal | None = None
+    activation_price: Decimal | None = None
+    trail_stop_price: Decimal | None = None
     placed_by: str = ""
     venue_type: str = ""
     venue_time_in_force: str = ""

@@ -19,6 +19,8 @@ class TimedAction(StrEnum):
     """The stop goes to the average price at which the entry has filled, or `offset` beyond it."""
     MOVE_STOP = "MOVE_STOP"
     """The stop goes to `stop_price`, or `offset` away from that average."""
+    TRAIL_STOP = "TRAIL_STOP"
+    """The stop follows the market from then on, `trail_amount` or `trail_percent` behind, from where it lies."""
     CANCEL_ENTRY = "CANCEL_ENTRY"
     """What of the entry has not filled by then is cancelled."""
     CLOSE_POSITION = "CLOSE_POSITION"
@@ -46,3 +48,5 @@ class TimedStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     leg: str = ""
     stop_price: Decimal | None = None
     offset: PriceOffset | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None

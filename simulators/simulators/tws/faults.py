@@ -72,6 +72,8 @@ class Faults:
     hold_reasons: list[str] = field(default_factory=list)
     bare_errors: list[tuple[int, str]] = field(default_factory=list)
     slow_cancels: int = 0
+    keep_types: int = 0
+    """So many next changes of an order's type are refused (329)."""
     preset_time_in_force: int = 0
     not_subscribed: set[str] = field(default_factory=set)
     delayed_only: set[str] = field(default_factory=set)

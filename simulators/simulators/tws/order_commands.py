@@ -97,6 +97,9 @@ class OrderControl:
                 (COUNT,),
             ),
             Command(
+                "keep_types", "refuse the next changes of an order's type (329)", self._counted("keep_types"), (COUNT,)
+            ),
+            Command(
                 "answer_cancels",
                 "do the cancels that wait",
                 lambda _: {"cancels": self._gateway.orders.answer_cancels()},

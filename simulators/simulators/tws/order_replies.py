@@ -95,6 +95,10 @@ _TRAILING = (
 )
 _TRAILS_AT = (("trailStopPrice", UNSET_DOUBLE), ("lmtPriceOffset", UNSET_DOUBLE))
 """Once more, among what adjusts an order: clients keep what they read last."""
+_CONDITION = (
+    *("conditionConjunction", "conditionIsMore", "conditionPrice", "conditionConId", "conditionExchange"),
+    *("conditionMethod", "conditionsIgnoreRth", "conditionsCancelOrder"),
+)
 _NO_LEGS = ("", "0", "0", "0")  # description; legs, leg prices and routing parameters, all none
 _NO_SCALE = (UNSET_INTEGER, UNSET_INTEGER, "", "")  # two sizes, increment; then no hedge
 _PEGGED = ("", "", UNSET_DOUBLE, "", "")  # minTradeQty, minCompeteSize, competeAgainstBestOffset, two mid offsets
@@ -109,6 +113,13 @@ Pairs = tuple[tuple[str, str], ...]
 
 def _texts(facts: OrderFacts, table: Pairs) -> tuple[str, ...]:
     return tuple(facts.fields.get(name) or default for name, default in table)
+
+
+def _conditions(facts: OrderFacts) -> tuple[str, ...]:
+    """The price that its contract has to trade at first, if any."""
+    if not facts.fields.get("conditionPrice"):
+        return ("0",)
+    return ("1", "1", *(facts.fields.get(name, "") for name in _CONDITION))
 
 
 def open_order(facts: OrderFacts, margin: MarginFacts | None = None) -> Message:
@@ -143,7 +154,7 @@ def open_order(facts: OrderFacts, margin: MarginFacts | None = None) -> Message:
         facts.status,
         *(_NO_MARGIN if margin is None else margin.texts()),
         *_texts(facts, (("randomizeSize", "0"), ("randomizePrice", "0"))),
-        "0",  # conditions
+        *_conditions(facts),
         *("None", UNSET_DOUBLE),  # an adjusted order type, its trigger
         *_texts(facts, _TRAILS_AT),
         *(UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE, "0"),
@@ -179,7 +190,7 @@ def completed_order(facts: OrderFacts) -> Message:
         *_texts(facts, (("solicited", "0"),)),
         facts.status,
         *_texts(facts, (("randomizeSize", "0"), ("randomizePrice", "0"))),
-        "0",  # conditions
+        *_conditions(facts),
         *_texts(facts, _TRAILS_AT),
         *_texts(facts, (("cashQty", "0"), ("dontUseAutoPriceForHedge", "0"), ("isOmsContainer", "0"))),
         "",  # autoCancelDate

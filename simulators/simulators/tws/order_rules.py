@@ -18,9 +18,9 @@ from signalbox.messages import InstrumentKind, OrderType, Side, TimeInForce, Tri
 from signalbox.order_terms import AT_ONCE, AT_OPEN, IN_AUCTION, TRAILING, TRIGGERED, WHY_OVER, WITH_LIMIT, WITH_STOP
 from signalbox.sessions import is_open, session_at
 
-from simulators.tws import times
+from simulators.tws import times, trailing
 from simulators.tws.contracts import Unresolved, invalid
-from simulators.tws.place_order import PlaceOrder
+from simulators.tws.place_order import PRICE_CONDITIONED, PlaceOrder
 from simulators.tws.wire import decimal_text
 
 ORDER_TYPES = {
@@ -78,7 +78,7 @@ def terms_of(
         or _unsupported(request)
         or _bad_prices(request, listing)
         or _bad_instructions(request, listing)
-        or _bad_trail(request, listing)
+        or trailing.fault(request, type_of(request), listing.tick, PRICE_MAX)
     )
     if objection:
         return objection
@@ -96,7 +96,7 @@ def terms_of(
         quantity=quantity,
         order_type=order_type,
         limit_price=request.number("lmtPrice") if order_type in WITH_LIMIT else None,
-        stop_price=request.number("auxPrice") if order_type in WITH_STOP else None,
+        stop_price=trailing.stop_of(request, order_type),
         time_in_force=TIMES_IN_FORCE[request.text("tif")],
         good_till=good_till,
         outside_regular_hours=request.flag("outsideRth") and not ignores_outside_hours(request, listing),
@@ -104,9 +104,8 @@ def terms_of(
         display_quantity=Decimal(request.integer("displaySize")) if request.integer("displaySize") > 0 else None,
         not_before=not_before,
         trigger=TRIGGERS[request.integer("triggerMethod")],
-        trail_amount=_trail_amount(request) if order_type in TRAILING else None,
-        trail_percent=request.number("trailingPercent") or None if order_type in TRAILING else None,
-        limit_offset=request.number("lmtPriceOffset") if order_type is OrderType.TRAILING_STOP_LIMIT else None,
+        **trailing.distances(request, order_type),
+        activation_price=trailing.activation_of(request),
         client_reference=request.text("orderRef"),
         client_tag=client_tag,
         parent_number=parent,
@@ -194,13 +193,13 @@ def _bad_kind(request: PlaceOrder, listing: Listing) -> Unresolved | None:
 
 def _unsupported(request: PlaceOrder) -> Unresolved | None:
     """Refuse what the venue can not do; taking the order without it would be another order."""
-    parts = set(request.blocks)
+    parts = set(request.blocks) - ({PRICE_CONDITIONED} if trailing.is_activated(request) else set())
     for name in ("faGroup", "modelCode", "scaleTable", "adjustedOrderType"):
         if request.text(name):
             parts.add(name)
     if request.integer("triggerMethod") not in TRIGGERS:
         parts.add(f"triggerMethod {request.integer('triggerMethod')}")
-    for name in ("discretionaryAmt", "cashQty", "trailStopPrice"):
+    for name in ("discretionaryAmt", "cashQty"):
         if request.number(name):
             parts.add(name)
     for name in ("hidden", "sweepToFill", "blockOrder"):
@@ -237,30 +236,6 @@ def _bad_instructions(request: PlaceOrder, listing: Listing) -> Unresolved | Non
         return rejected("all-or-none is not allowed for this order")
     if request.text("goodAfterTime") and (order_type in IN_AUCTION or request.text("tif") in AT_ONCE):
         return rejected("the good-after time is not allowed for this order")
-    return None
-
-
-def _trail_amount(request: PlaceOrder) -> Decimal | None:
-    """`auxPrice` is the trail's distance, unless it is a percentage."""
-    return None if request.number("trailingPercent") else request.number("auxPrice")
-
-
-def _bad_trail(request: PlaceOrder, listing: Listing) -> Unresolved | None:
-    order_type, percent = type_of(request), request.number("trailingPercent")
-    if order_type not in TRAILING:
-        return rejected("a trailing percentage is of a trailing order") if percent else None
-    amount, beyond = _trail_amount(request), request.number("lmtPriceOffset")
-    if percent and request.number("auxPrice"):
-        return invalid("Trailing amount and trailing percent can not be specified together")
-    if percent and not 0 < percent < 100:
-        return invalid("Please enter a valid trailing percent")
-    if not percent and (amount is None or not 0 < amount <= PRICE_MAX):
-        return invalid("Please enter a valid trailing amount")
-    if order_type is OrderType.TRAILING_STOP_LIMIT and (beyond is None or not 0 <= beyond <= PRICE_MAX):
-        return invalid("Please enter a valid limit price offset")
-    for distance in (amount, beyond if order_type is OrderType.TRAILING_STOP_LIMIT else None):
-        if distance is not None and distance % listing.tick:
-            return Unresolved(110, "The price does not conform to the minimum price variation for this contract.")
     return None
 
 
@@ -301,18 +276,8 @@ def fields_of(terms: OrderTerms) -> dict[str, str]:
         "allOrNone": "1" if terms.all_or_none else "0",
         "displaySize": "0" if terms.display_quantity is None else decimal_text(terms.display_quantity),
         "triggerMethod": str(_TRIGGER_NUMBERS[terms.trigger]),
-        **(_trail_fields(terms) if terms.order_type in TRAILING else {}),
+        **(trailing.fields_of(terms) if terms.order_type in TRAILING else {}),
     }
-
-
-def _trail_fields(terms: OrderTerms) -> dict[str, str]:
-    texts = {
-        "auxPrice": terms.trail_amount,
-        "trailingPercent": terms.trail_percent,
-        "trailStopPrice": terms.stop_price,
-        "lmtPriceOffset": terms.limit_offset,
-    }
-    return {name: "" if value is None else decimal_text(value) for name, value in texts.items()}
 
 
 def reason_of(order: VenueOrder) -> str:
@@ -362,10 +327,19 @@ def waits_for_the_open(terms: OrderTerms, calendar: str, now: datetime) -> bool:
     return terms.time_in_force not in AT_ONCE and not can_trade(terms, calendar, now)
 
 
+_BECOMES = {OrderType.STOP: OrderType.TRAILING_STOP, OrderType.STOP_LIMIT: OrderType.TRAILING_STOP_LIMIT}
+"""A stop that works can be made one that trails."""
+
+
+def may_become(new: OrderTerms, old: OrderTerms) -> bool:
+    """Whether the venue can change an order to that type."""
+    return new.order_type is old.order_type or new.order_type is _BECOMES.get(old.order_type)
+
+
 def same_order(new: OrderTerms, old: OrderTerms) -> bool:
-    """Whether the new terms differ only in what the venue can change: quantity and prices."""
+    """Whether the new terms differ only in what the venue can change: quantity, prices, and how far a stop trails."""
     unchangeable = (
-        "account symbol side order_type time_in_force good_till outside_regular_hours client_reference oca_group "
-        "all_or_none display_quantity not_before trigger trail_amount trail_percent limit_offset"
+        "account symbol side time_in_force good_till outside_regular_hours client_reference oca_group "
+        "all_or_none display_quantity not_before trigger activation_price"
     )
     return all(getattr(new, name) == getattr(old, name) for name in unchangeable.split())

@@ -23,6 +23,7 @@ from signalbox.exchange.orders import (
 )
 from signalbox.exchange.quoting import SessionEvent
 from signalbox.exchange.settlement import SETTLEMENT
+from signalbox.order_terms import TRAILING
 
 from simulators.listings import IBKR, traded
 from simulators.tws import executions, order_replies, order_rules, replies, times, what_if
@@ -345,14 +346,20 @@ class OrderDesk:
         )
         if isinstance(terms, Unresolved):
             return terms
-        if terms.order_type is not order.terms.order_type:
+        if not order_rules.may_become(terms, order.terms) or (
+            terms.order_type is not order.terms.order_type and self._faults.takes_one("keep_types")
+        ):
             return Unresolved(329, "Order modify failed. Cannot change to the new order type.")
         parent = self._records.get((peer.client_id, request.integer("parentId")))
         is_other = (parent.perm_id if parent is not None else 0) not in (order.terms.parent_number, 0)
         if is_other or not order_rules.same_order(terms, order.terms):
             return Unresolved(105, "Order being modified does not match original order.")
         refusal = self._world.modify(
-            order.number, quantity=terms.quantity, limit_price=terms.limit_price, stop_price=terms.stop_price
+            order.number,
+            quantity=terms.quantity,
+            limit_price=terms.limit_price,
+            stop_price=terms.stop_price,
+            trailing=terms if terms.order_type in TRAILING else None,
         )
         if refusal is None:
             return None

@@ -113,6 +113,12 @@ PEG_BENCH = _names(
 )
 CONDITION_FIELDS = {1: 6, 3: 3, 4: 3, 5: 4, 6: 5, 7: 5}
 """Fields that follow a condition's type: price, time, margin, execution, volume, percent change."""
+PRICE = 1
+PRICE_CONDITION = _names(
+    "conditionConjunction conditionIsMore:f conditionPrice:n conditionConId:i conditionExchange conditionMethod:i"
+)
+PRICE_CONDITIONED = "price condition"
+"""What the order has that is worked once a contract has traded at a price."""
 TAIL = _names(
     "adjustedOrderType triggerPrice:n lmtPriceOffset:n adjustedStopPrice:n adjustedStopLimitPrice:n"
     " adjustedTrailingAmount:n adjustableTrailingUnit:i extOperator softDollarTierName softDollarTierValue cashQty:n"
@@ -168,8 +174,8 @@ def read_place_order(reader: FieldReader) -> PlaceOrder:
     _read(reader, AFTER_ALGO, fields)
     if fields["orderType"] in ("PEG BENCH", "PEGBENCH"):
         _read(reader, PEG_BENCH, fields)
-    if _read_conditions(reader, fields):
-        blocks.add("conditions")
+    if condition := _read_conditions(reader, fields):
+        blocks.add(condition)
     _read(reader, TAIL, fields)
     _read(reader, [name for first, name in LATER if reader.server_version >= first], fields)
     if reader.server_version >= versions.WITH_PEGGED_OFFSETS:
@@ -204,17 +210,25 @@ def _read_pairs(reader: FieldReader, name: str) -> None:
         reader.text(f"{name} value")
 
 
-def _read_conditions(reader: FieldReader, fields: dict[str, str]) -> int:
+def _read_conditions(reader: FieldReader, fields: dict[str, str]) -> str:
+    """What its conditions are called; of one price alone the fields are kept. "" = it has none."""
     count = reader.count("number of conditions", ITEMS_MAX)
+    kinds = set()
     for _ in range(count):
         kind = reader.integer("condition type")
         if kind not in CONDITION_FIELDS:
             raise FieldError("condition type", str(kind), f"Unknown condition type: {kind}")
+        kinds.add(kind)
+        if kind == PRICE and count == 1:
+            _read(reader, PRICE_CONDITION, fields)
+            continue
         for place in range(CONDITION_FIELDS[kind]):
             reader.text(f"condition field {place + 1}")
     if count:
         _read(reader, ["conditionsIgnoreRth:f", "conditionsCancelOrder:f"], fields)
-    return count
+    if not count:
+        return ""
+    return PRICE_CONDITIONED if (count, kinds) == (1, {PRICE}) else "conditions"
 
 
 def _read_pegged_tail(reader: FieldReader, contract: WireContract, fields: dict[str, str]) -> None:

@@ -126,6 +126,32 @@ def test_where_a_trail_starts_is_told_beside_the_market(world: Any, check: Any) 
     assert told.source.startswith("quote:")
 
 
+@pytest.mark.parametrize(
+    ("side", "activation", "observed"),
+    [
+        ("SELL", "110", "its stop starts at 108 once it has been at 110, the market is at 99.99"),
+        ("SELL", "99", "its stop starts at 97.99 once it has been at 99, the market is at 99.99"),
+        ("BUY", "90", "its stop starts at 92 once it has been at 90, the market is at 100"),
+    ],
+)
+def test_where_a_trail_begins_is_told(world: Any, check: Any, side: str, activation: str, observed: str) -> None:
+    w = world().ready().quote("SPY", "99.99", "100")
+    intent = w.order(side, **TRAIL, trail_amount=Decimal(2), activation_price=Decimal(activation))
+    assert check(w.decide(intent), "trail").observed == observed
+
+
+def test_an_activation_price_is_a_price_there(world: Any, check: Any) -> None:
+    w = world().ready()
+    off = check(w.decide(w.order(**TRAIL, trail_amount=Decimal(2), activation_price=Decimal("99.001"))), "trail")
+    assert off.reason == "the activation_price 99.001 is not a multiple of the tick size 0.01"
+    first = {"trail_amount": Decimal(2), "activation_price": Decimal(90)}
+    assert isinstance(w.decide(w.order("BUY", **TRAIL, **first)), IntentApproved)
+    assert isinstance(w.decide(w.order("BUY")), IntentApproved)
+    denied = w.decide(w.order("BUY", activation_price=Decimal(90)))
+    assert isinstance(denied, IntentDenied)
+    assert "only one that trails does" in denied.reason, "what was let through before says nothing of it"
+
+
 def test_a_purchase_that_trails_is_as_large_as_its_stop_of_now_makes_it() -> None:
     def worst(side: Side, **terms: Any) -> Decimal | None:
         intent = OrderIntent(

@@ -302,6 +302,17 @@ def test_a_trailing_stop_follows_the_market_and_never_goes_back(trail: dict[str,
     assert told == [Triggered, Filled]
 
 
+def test_a_trailing_stop_with_an_activation_price_is_triggered_by_nothing_before() -> None:
+    trail = {"trail_amount": Decimal("0.50"), "activation_price": Decimal("10.40")}
+    sale = order(OrderType.TRAILING_STOP, side=Side.SELL, **trail)
+    book = matching.take(SymbolBook(phase=Phase.REGULAR), sale, NOON).book
+    book, told = moves(book, "10.00", "10.30", "9.00")
+    assert (told, book.orders[0].terms.stop_price) == ([], None)
+    book, told = moves(book, "10.60", "10.20")  # a gap: it begins from where the market is
+    assert book.orders[0].terms.stop_price == Decimal("10.10")
+    assert moves(book, "10.10")[1] == [Triggered, Filled]
+
+
 def test_a_trailing_stop_to_buy_comes_down_with_the_market() -> None:
     book = matching.take(
         SymbolBook(phase=Phase.REGULAR), order(OrderType.TRAILING_STOP, trail_amount=Decimal("0.50")), NOON

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ib_async import LimitOrder, MarketOrder, Order, Stock, StopLimitOrder, StopOrder
+from signalbox.messages import OrderType
 
 UNMARKETABLE = 50.0
 
@@ -297,6 +298,8 @@ async def test_outside_hours_is_ignored_for_market_orders_with_2109(
         (Order(action="BUY", totalQuantity=100, orderType="TRAIL", auxPrice=1, tif="IOC"), 10052),
         (Order(action="BUY", totalQuantity=100, orderType="TRAIL LIMIT", auxPrice=1), 321),
         (LimitOrder("BUY", 100, 50, trailingPercent=1), 201),
+        (LimitOrder("BUY", 100, 50, trailStopPrice=49), 201),
+        (Order(action="BUY", totalQuantity=100, orderType="TRAIL", auxPrice=1, trailStopPrice=1e20), 321),
         (Order(action="BUY", totalQuantity=100, orderType="REL"), 387),
         (Order(action="BUY", totalQuantity=100, orderType="NONSENSE"), 321),
         (StopOrder("SELL", 100, 50, tif="IOC"), 10052),
@@ -498,6 +501,46 @@ async def test_a_modify_that_is_refused_leaves_the_order_as_it_was(
         setattr(order, name, value)
     client.ib.client.placeOrder(order.orderId, aapl, order)
     await client.error(code)
+    assert simulator.world.order(trade.order.permId) == before
+
+
+async def stopped(simulator: Any, wait_until: Any, aapl: Any) -> tuple[Any, Any]:
+    """A client, and its stop 10 below the market."""
+    client = await simulator.connect()
+    await simulator.do("run_until", time="2024-03-05T15:00:30Z")
+    price = float(simulator.world.last("AAPL")) - 10
+    return client, await placed(client, wait_until, aapl, StopOrder("SELL", 100, price), "PreSubmitted")
+
+
+def trail_of(trade: Any, **terms: Any) -> Order:
+    changed = {"totalQuantity": 100, "auxPrice": 5} | terms
+    return Order(action="SELL", orderType="TRAIL", orderId=trade.order.orderId, **changed)
+
+
+async def test_a_stop_becomes_one_that_trails_from_where_it_is_told(simulator: Any, wait_until: Any, aapl: Any) -> None:
+    client, trade = await stopped(simulator, wait_until, aapl)
+    last = simulator.world.last("AAPL")
+
+    def terms() -> Any:
+        return simulator.world.order(trade.order.permId).terms
+
+    client.ib.client.placeOrder(trade.order.orderId, aapl, trail_of(trade, trailStopPrice=float(last) - 2))
+    await wait_until(lambda: terms().order_type is OrderType.TRAILING_STOP)
+    assert terms().stop_price == last - 2, "nearer than its distance, and not moved back"
+    simulator.world.set_price("AAPL", last + 10)
+    assert terms().stop_price == last + 5
+    simulator.world.set_price("AAPL", last + 8)
+    client.ib.client.placeOrder(trade.order.orderId, aapl, trail_of(trade, totalQuantity=60))
+    await wait_until(lambda: terms().quantity == 60)
+    assert terms().stop_price == last + 3, "without its stop it begins anew"
+
+
+async def test_a_stop_stays_one_where_that_is_so_told(simulator: Any, wait_until: Any, aapl: Any) -> None:
+    client, trade = await stopped(simulator, wait_until, aapl)
+    before = simulator.world.order(trade.order.permId)
+    await simulator.do("keep_types")
+    client.ib.client.placeOrder(trade.order.orderId, aapl, trail_of(trade))
+    await client.error(329)
     assert simulator.world.order(trade.order.permId) == before
 
 

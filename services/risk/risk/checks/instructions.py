@@ -10,9 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from signalbox.errors import CalendarError
-from signalbox.instruments import conforms_to_lot, conforms_to_tick
+from signalbox.instruments import conforms_to_lot, conforms_to_tick, tick_at
 from signalbox.messages import TimeInForce
-from signalbox.order_terms import TRAILING, contradiction, first_stop
+from signalbox.order_terms import TRAILING, begins_at, contradiction, first_stop
 from signalbox.sessions import session_at
 
 from risk.checks.rows import Row, Told
@@ -82,7 +82,7 @@ def _first_stop(facts: OrderFacts) -> Decimal | None:
     intent, market = facts.intent, facts.market_price
     if intent.order_type not in TRAILING or market is None or contradiction(intent):
         return None
-    return first_stop(intent, intent.side, market)
+    return first_stop(intent, intent.side, begins_at(intent, intent.side, market))
 
 
 def trail(facts: OrderFacts) -> str:
@@ -95,6 +95,11 @@ def trail(facts: OrderFacts) -> str:
     for name, distance in (("trail_amount", intent.trail_amount), ("limit_offset", intent.limit_offset)):
         if distance is not None and not conforms_to_tick(distance, found.tick_size):
             return f"the {name} {plain(distance)} is not a multiple of the tick size {plain(found.tick_size)}"
+    begins = intent.activation_price
+    if begins is not None:
+        tick = tick_at(begins, found.tick_size, found.price_steps)
+        if not conforms_to_tick(begins, tick):
+            return f"the activation_price {plain(begins)} is not a multiple of the tick size {plain(tick)}"
     stop = _first_stop(facts)
     if stop is None:
         return f"there is no price of {intent.symbol} to trail from"
@@ -108,7 +113,9 @@ def trail(facts: OrderFacts) -> str:
 
 def tell_trail(facts: OrderFacts) -> Told:
     stop = _first_stop(facts)
-    starts = f"its stop starts at {plain(stop)}, the market is at {plain(facts.market_price)}"
+    begins = facts.intent.activation_price
+    where = "" if begins is None else f" once it has been at {plain(begins)}"
+    starts = f"its stop starts at {plain(stop)}{where}, the market is at {plain(facts.market_price)}"
     return (
         "a price",
         starts if stop is not None else "none",

@@ -26,6 +26,9 @@ def _off_tick(intent: OrderListIntent, instrument: InstrumentSeen | None) -> str
     if instrument is None:
         return ""  # which is denied for that
     for number, step in enumerate(intent.timed, 1):
+        if step.trail_amount is not None and not conforms_to_tick(step.trail_amount, instrument.tick_size):
+            trail = f"step {number} ({step.action}) trails {step.trail_amount} behind"
+            return f"{trail}: distances there are multiples of {instrument.tick_size}"
         if step.stop_price is None:
             continue
         tick = tick_at(step.stop_price, instrument.tick_size, instrument.price_steps)
