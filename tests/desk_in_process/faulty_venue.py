@@ -15,7 +15,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from desk_in_process.venue import VenueInProcess, _terms
+from desk_in_process.venue import VenueInProcess
+from desk_in_process.venue_terms import terms_of
 from msgspec.structs import replace
 from signalbox.exchange.admission import expiry
 from signalbox.exchange.listing import Listing
@@ -126,7 +127,7 @@ class FaultyVenue(VenueInProcess):
             return [self._rejected(order.order_id, at, "the venue refuses", RefusedBy.VENUE)]
         if order.order_type not in TRIGGERED:
             return self._take(order, at)
-        ends = expiry(_terms(order), self.listings[order.symbol].calendar, at)
+        ends = expiry(terms_of(order), self.listings[order.symbol].calendar, at)
         self._beside[order.order_id] = order, ends
         accepted = VenueAccepted(
             id=self._name("accepted", order.order_id),
@@ -175,7 +176,7 @@ class FaultyVenue(VenueInProcess):
         if held >= 0:
             return [self._over(VenueCanceled, order.order_id, at, "reduce-only: nothing is held that it would reduce")]
         self._ordered[order.order_id] = order.quantity
-        terms = replace(_terms(order), quantity=min(order.quantity, -held), time_in_force=TimeInForce.IOC)
+        terms = replace(terms_of(order), quantity=min(order.quantity, -held), time_in_force=TimeInForce.IOC)
         self.exchange.submit(terms, at)
         return self._reports()
 

@@ -50,7 +50,7 @@ def without_oco(patch: pytest.MonkeyPatch) -> None:
     """What has filled takes nothing away: neither the OMS nor IBKR, which is told of no group, cancels the others."""
     for leg in lists.Leg:
         patch.setitem(lists.JOINT, (leg, lists.Need.NONE), lists.Act.KEEP)
-    patch.setattr("desk_in_process.venue._group_of", lambda _: ("", 0))
+    patch.setattr("desk_in_process.venue.group_of", lambda _: ("", 0))
 
 
 def without_size(patch: pytest.MonkeyPatch) -> None:
@@ -62,8 +62,12 @@ def without_size(patch: pytest.MonkeyPatch) -> None:
             entry = replace(now.entry, filled_quantity=now.entry.order.quantity)
             yield from given_out(known, plan, lists.Standing(entry, now.groups))
 
-    def promised(_: Any, entry: Any, quantity: Any, *__: Any, **___: Any) -> Any:
-        return quantity if entry is not None and entry.filled_quantity else 0
+    real = list_standing.promised
+
+    def promised(known: Any, plan: Any, entry: Any, *rest: Any, **withdrawn: Any) -> Any:
+        if entry is not None and entry.filled_quantity:
+            entry = replace(entry, filled_quantity=plan.quantity)
+        return real(known, plan, entry, *rest, **withdrawn)
 
     patch.setattr(lists, "_of_what_has_filled", whole)
     patch.setattr(list_standing, "_less_what_was_taken_back", lambda groups, _: groups)

@@ -14,6 +14,6 @@ RULES = Rules(submit_window=timedelta(seconds=30), unknown_grace=timedelta(secon
 
 
 def test_a_step_that_makes_itself_necessary_again_is_a_mistake_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders, "follow", lambda *_: Outcome())
+    monkeypatch.setattr(orders, "follow", lambda *_, **__: Outcome())
     with pytest.raises(RuntimeError, match="what the lists make necessary has no end"):
         orders.Orders(Trade(), RULES).follow(AT)

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from oms import attaching, lists, schedule
+from oms import attaching, following, lists, schedule
 from oms.list_standing import Standing, standing
 from oms.outcome import NOTHING
 from oms.step import wake_due
 from signalbox.messages import (
-    CancelOrder,
     ListStepTaken,
     ModifyOrder,
     OrderStatus,
@@ -140,8 +139,8 @@ def test_nothing_follows_of_a_list_that_is_here_for_one_message_alone(make: Any)
     plan = plan_of(known.intent)
     now = standing(desk.state, known, plan)
     asked = (plan, now, after(make, 20), RULES)
-    assert schedule.follow_stop(desk.state, known, *asked) is not NOTHING
-    assert schedule.follow_stop(desk.state, replace(known, is_recalled=True), *asked) is NOTHING
+    assert following.follow_stop(desk.state, known, *asked) is not NOTHING
+    assert following.follow_stop(desk.state, replace(known, is_recalled=True), *asked) is NOTHING
 
 
 def test_a_stop_that_somebody_wants_cancelled_does_not_follow(make: Any) -> None:
@@ -153,19 +152,6 @@ def test_a_stop_that_somebody_wants_cancelled_does_not_follow(make: Any) -> None
     desk.run(make.accepted("b.stop", "9002"))
     assert not desk.state.orders["b.stop"].is_final
     assert commands(desk, ModifyOrder) == []
-
-
-def test_where_nothing_is_changed_a_stop_is_taken_away_once_and_not_before_it_stands(
-    make: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(schedule, "can_be_changed", lambda *_: False)
-    desk = bought(make, BREAK_EVEN)
-    desk.follow(after(make, 20))
-    assert commands(desk, CancelOrder) == []
-    desk.run(make.accepted("b.stop", "9002"))
-    assert [command.order_id for command in commands(desk, CancelOrder)] == ["b.stop"]
-    desk.run(make.report(VenueCancelRejected, "b.stop", "1", code="1", reason="no"))
-    assert len(commands(desk, CancelOrder)) == 1
 
 
 def test_a_step_that_is_skipped_leaves_everything_as_it_is(make: Any) -> None:

@@ -30,6 +30,7 @@ from signalbox.messages import (
     OrderUnknown,
     Position,
     Report,
+    TimeInForce,
     TimerFired,
 )
 
@@ -330,7 +331,10 @@ async def test_an_exit_that_died_halfway_is_finished_before_a_cancel_of_its_list
     service = await live.start_oms()
     await live.report(make.snapshot())
     await live.wait_for_events(1)
-    await live.decide(make.bracket(targets=("0.5", "0.5")))
+    # Exits of an entry that may run out at once are not attached to it: they follow its fill
+    entry = make.leg("entry", "BUY", "MARKET", quantity=Decimal(100), time_in_force=TimeInForce.IOC)
+    legs = make.bracket(targets=("0.5", "0.5")).intent.legs
+    await live.decide(make.order_list("b", "BRACKET", entry, *legs[1:]))
     await live.wait_for_events(3)
     await live.stop(service)
     await live.start_dying_oms(8, make.fill("100", order_id="b.entry"))

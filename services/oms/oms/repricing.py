@@ -24,11 +24,12 @@ from signalbox.order_terms import WITH_LIMIT, WITH_STOP
 from oms.attaching import may_be_resized, resized
 from oms.changes import replace_order, why_not
 from oms.estimates import estimate, is_relative
+from oms.following import NO_ORDER
 from oms.list_standing import Group, Standing
 from oms.lists import is_told, needed, working_of
 from oms.outcome import NOTHING, Outcome, Rules, carried
 from oms.positions import divide
-from oms.schedule import NO_ORDER, terms_of
+from oms.schedule import terms_of
 from oms.sizes import EXIT_WINDOW, OWN
 from oms.state import ListState, OrderState, State
 

@@ -5,6 +5,7 @@ Owns which kind has which. What a check is, `risk.checks`; who asks, `risk.decid
 
 from __future__ import annotations
 
+from signalbox.messages import FlattenIntent, MassCancelIntent
 from signalbox.order_terms import TRAILING
 
 from risk.checks import conditions, form, instructions, limits, market
@@ -103,3 +104,8 @@ OF_FLATTENS: Rows[MassCancelFacts] = Rows((*form.INTENT_ROWS, *FLATTEN_ROWS))
 def rows_of_leg(facts: OrderFacts) -> Rows[OrderFacts]:
     """What one leg of a list is asked: of one that trails where its stop starts, too."""
     return OF_TRAILING_LEGS if facts.intent.order_type in TRAILING else OF_LEGS
+
+
+def rows_of_many(intent: MassCancelIntent | FlattenIntent) -> Rows[MassCancelFacts]:
+    """What is asked of an intent about many orders at once."""
+    return OF_MASS_CANCELS if isinstance(intent, MassCancelIntent) else OF_FLATTENS

@@ -33,15 +33,14 @@ from risk.asked import (
     OF_CANCELS,
     OF_CHANGED_ORDERS,
     OF_CHANGES,
-    OF_FLATTENS,
     OF_LISTS,
-    OF_MASS_CANCELS,
     OF_ORDERS,
     OF_PART_CHANGES,
     OF_PARTS,
     OF_POSITIONS,
     OF_SMALLER_ORDERS,
     rows_of_leg,
+    rows_of_many,
 )
 from risk.checks import form
 from risk.checks.changes import only_takes_away
@@ -141,7 +140,7 @@ def explain(rules: Rules, decision: Decision) -> tuple[Check, ...]:
         return _explain_change(ChangeFacts(intent=intent, rules=rules, basis=basis), OF_CHANGES, symbol_error, decision)
     if isinstance(intent, MassCancelIntent | FlattenIntent):
         of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, now=decision.at, symbol_error=symbol_error)
-        return _rows_of_many(intent).told(of_many)
+        return rows_of_many(intent).told(of_many)
     if isinstance(intent, PositionIntent):
         return _explain_position(rules, decision, intent, symbol_error, basis)
     return OF_ORDERS.told(gather(rules, basis, intent, symbol_error, decision.by, decision.at))
@@ -234,7 +233,7 @@ def _judged(rules: Rules, basis: Basis, intent: Intent, symbol_error: str, by: s
         of_change = ChangeFacts(intent=intent, rules=rules, basis=basis)
         return _judged_change(of_change, OF_CHANGES, symbol_error, by, at)
     of_many = MassCancelFacts(intent=intent, rules=rules, basis=basis, now=at, symbol_error=symbol_error)
-    asked = _rows_of_many(intent)
+    asked = rows_of_many(intent)
     return Judged(asked.failed(of_many), len(asked))
 
 
@@ -320,10 +319,6 @@ def _of_leg(leg: str, check: Check) -> Check:
     """The check of a leg says which."""
     reason = f"leg {leg}: {check.reason}" if check.reason else ""
     return structs.replace(check, observed=f"{leg}: {check.observed}", reason=reason)
-
-
-def _rows_of_many(intent: MassCancelIntent | FlattenIntent) -> Rows[MassCancelFacts]:
-    return OF_MASS_CANCELS if isinstance(intent, MassCancelIntent) else OF_FLATTENS
 
 
 def _order_named(intent: Intent) -> str:
