@@ -1,7 +1,4 @@
-"""Orders that leave as one: whatever is looked at, told or written down of one is of all of them.
-
-Every guard here was deleted once, and a test failed.
-"""
+"""Orders that leave as one: whatever is looked at, told or written down of one is of all of them."""
 
 from __future__ import annotations
 
