@@ -296,10 +296,6 @@ async def _status(arguments: argparse.Namespace) -> int:
 def _tell_of_the_switch(answers: Sequence[tuple[ServiceStatus, ...]]) -> None:
     """Say first of all that orders are denied, by whom and why: every service may be ready meanwhile."""
     for each in (each for answered in answers for each in answered if each.active):
-        version = each.details.get("limits_version", DESK_FILES)
-        if version != DESK_FILES:
-            print(printable(f"limits version {version}"))
-    for each in (each for answered in answers for each in answered if each.active):
         if switched := each.details.get("symbols_switched"):
             print(printable(f"trading in {switched}"))
     for each in (each for answered in answers for each in answered if each.active):
@@ -309,6 +305,10 @@ def _tell_of_the_switch(answers: Sequence[tuple[ServiceStatus, ...]]) -> None:
             since = each.details.get("trading_state_since")
             told = f" by {by} since {since}: {reason}" if by else ""
             print(printable(f"trading is {mode}{told}"))
+    for each in (each for answered in answers for each in answered if each.active):
+        version = each.details.get("limits_version", DESK_FILES)
+        if version != DESK_FILES:
+            print(printable(f"limits version {version}"))
 
 
 def _in_words(details: Mapping[str, str]) -> str:

@@ -140,8 +140,12 @@ async def test_an_execution_with_any_field_that_makes_no_sense_ends_nothing(desk
         await again(desk)
         assert not runtime.failed.done(), (place, text)
     await desk.eventually(lambda: not desk.links[-1].unread, "everything can be read")
-    fills = [each.fill.execution_id for each in await desk.reports() if isinstance(each, VenueFill)]
-    assert sorted(fills) == sorted(each.execution_id for each in desk.venue.world.executions())
+
+    async def all_told() -> bool:
+        fills = [each.fill.execution_id for each in await desk.reports() if isinstance(each, VenueFill)]
+        return sorted(fills) == sorted(each.execution_id for each in desk.venue.world.executions())
+
+    await desk.eventually(all_told, "each execution is told, once")
 
 
 # ------------------------------------------------------------------------------------------- account and positions

@@ -25,7 +25,7 @@ from signalbox.messages import (
     TradingMode,
 )
 
-STORED_BYTES_MAX = 2300
+STORED_BYTES_MAX = 2350
 ID = "9f1c2b34-5d6e-4f70-8a9b-0c1d2e3f4a5b"
 NOTE = "the score has turned: 3 up, above its EMA"
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from risk.decide import OF_MASS_CANCELS, address, explain, failed_checks
+from risk.asked import OF_MASS_CANCELS
+from risk.decide import address, explain, failed_checks
 from risk.facts import normalised
 from signalbox import messages
 from signalbox.desk import DeskInstrument, Venue

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from risk.decide import DENIAL_BYTES_MAX, OF_CHANGES, OF_LEGS, OF_LISTS, OF_ORDERS, decide, decide_again, explain
+from risk.asked import OF_CHANGES, OF_LEGS, OF_LISTS, OF_ORDERS
+from risk.decide import DENIAL_BYTES_MAX, decide, decide_again, explain
 from risk.facts import Request
 from risk.passing import UNMOVED, UNMOVED_BY_PRICES
 from signalbox import messages

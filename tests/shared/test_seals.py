@@ -166,7 +166,15 @@ def test_the_registrys_subjects_that_need_a_seal() -> None:
             "timer.schedule.*",
             "timer.fired.*",
         ),
-        *("dead.*.*", "$KV.LEASES.*.*", "status.*", "query.sql", "$KV.CONTROL.skip.*.*.*.*", "ind.levels.*.*.*"),
+        *(
+            "dead.*.*",
+            "$KV.LEASES.*.*",
+            "status.*",
+            "query.sql",
+            "whatif.intent",
+            "$KV.CONTROL.skip.*.*.*.*",
+            "ind.levels.*.*.*",
+        ),
         "$KV.CONTROL.books.*.*.*.*",  # as an intent: what the OMS makes of an act is sealed (decision 64)
         "$KV.CONTROL.limits.*",  # likewise: what risk says to it is (decision 90)
     }
