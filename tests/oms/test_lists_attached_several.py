@@ -189,3 +189,15 @@ def test_it_dies_between_any_two_lines_and_the_next_one_sends_exactly_what_is_mi
         assert [type(event) for event in again.log] == [type(event) for event in whole.log]
         lines += 1
     assert lines > 40
+
+
+def test_what_one_pair_closes_beyond_its_part_the_other_is_not_for(make: Any) -> None:
+    """The venue works a child whole once its parent has filled at all: it may fill before it is told its quantity."""
+    desk = standing(make).run(bought(make, "20"))
+    desk.run(sold(make, "b.target2", "15"))  # its part is 10
+    settled(make, desk)
+    works = desk.works()
+    assert works["b.stop"] == works["b.target1"] == "5"
+    desk.run(bought(make, "20", "in2"))
+    settled(make, desk)
+    assert sum(Decimal(open_) for leg, open_ in desk.works().items() if leg.startswith("b.stop")) == 40 - 15

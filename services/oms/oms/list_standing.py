@@ -91,6 +91,7 @@ def standing(state: State, known: ListState, plan: Plan) -> Standing:
     groups = [_group(state, known, plan, entry, number, legs) for number, legs in sorted(found.items())]
     if plan.entry is not None:
         groups = _less_what_was_taken_back(groups, entry.filled_quantity if entry is not None else ZERO)
+        groups = _less_what_others_have_closed(groups)
     return Standing(entry, tuple(groups))
 
 
@@ -127,21 +128,44 @@ def _less_what_was_taken_back(groups: list[Group], filled: Decimal) -> list[Grou
     for group in reversed(groups):
         less = min(group.given, max(excess, ZERO))
         excess = subtract(excess, less)
-        if less:
-            group = Group(
-                group.number,
-                group.set,
-                group.of,
-                subtract(group.given, less),
-                group.given,
-                group.orders,
-                group.is_withdrawn,
-                group.is_closing,
-                group.is_attached,
-                group.waits,
-            )
-        kept.append(group)
+        kept.append(_for(group, subtract(group.given, less)) if less else group)
     return kept[::-1]
+
+
+def _less_what_others_have_closed(groups: list[Group]) -> list[Group]:
+    """Where the exits of one have closed more than its part, the others are for that much less, the newest first.
+
+    The venue may work a child for all that it is for as soon as its parent has filled at all: it can fill beyond its
+    part of that before it is told its quantity. What it has closed nobody else may close.
+    """
+    left = [subtract(group.quantity, _closed(group)) for group in groups]
+    excess = sum((-each for each in left if each < 0), ZERO)
+    kept: list[Group] = []
+    for group, open_part in zip(reversed(groups), reversed(left), strict=True):
+        less = min(max(open_part, ZERO), excess)
+        excess = subtract(excess, less)
+        kept.append(_for(group, subtract(group.quantity, less)) if less else group)
+    return kept[::-1]
+
+
+def _closed(group: Group) -> Decimal:
+    return sum((order.filled_quantity for orders in group.orders.values() for order in orders), ZERO)
+
+
+def _for(group: Group, quantity: Decimal) -> Group:
+    """The same group, for another quantity than it was given."""
+    return Group(
+        group.number,
+        group.set,
+        group.of,
+        quantity,
+        group.given,
+        group.orders,
+        group.is_withdrawn,
+        group.is_closing,
+        group.is_attached,
+        group.waits,
+    )
 
 
 def leg_state(known: ListState, orders: tuple[OrderState, ...]) -> Leg:
