@@ -266,11 +266,17 @@ async def _ibkr(venues: SimulatedVenues, execution_ids: list[str]) -> VenueBooks
 
 
 async def _dydx(venues: SimulatedVenues, bus: Bus) -> VenueBooks:
-    """Orders and fills are the chain's; the ledger says which order id the gateway had computed an order's uuid for."""
+    """Orders and fills are the chain's; the ledger says which order id the gateway had computed an order's uuid for.
+
+    An order that was changed there is one, under as many uuids as its changes claimed.
+    """
     claimed: dict[str, str] = {}
+    changed: dict[str, str] = {}
     async for received in bus.read("LEDGER", subjects.ledger_of(DYDX)):
         entry: LedgerEntry = messages.decode(received.payload, LedgerEntry)
-        if not isinstance(entry, LedgerChangeClaimed) and entry.venue_order_id:
+        if isinstance(entry, LedgerChangeClaimed):
+            changed |= {each.venue_order_id: entry.order.order_id for each in entry.attempts if each.venue_order_id}
+        elif entry.venue_order_id:
             claimed[entry.venue_order_id] = entry.order.order_id
     orders = (await venues.ask("chain_orders"))["orders"]
     told = await venues.ask("chain_fills")
@@ -279,9 +285,14 @@ async def _dydx(venues: SimulatedVenues, bus: Bus) -> VenueBooks:
         by_symbol = funding.setdefault(payment["account"], {})
         paid = Decimal(payment["payment"])
         by_symbol[payment["symbol"]] = by_symbol.get(payment["symbol"], Decimal(0)) + paid
+    seen = [VenueOrderSeen(claimed.get(order["id"], order["id"]), order["id"]) for order in orders]
+    sent = {each.reference for each in seen}
+    for each in seen:
+        if changed.get(each.reference, "") in sent:
+            sent.discard(each.reference)
     return VenueBooks(
         venue=DYDX,
-        orders=[VenueOrderSeen(claimed.get(order["id"], order["id"]), order["id"]) for order in orders],
+        orders=[each for each in seen if each.reference in sent],
         execution_ids=[fill["id"] for fill in told["fills"]],
         funding=funding,
     )
