@@ -11,7 +11,8 @@ and of a list with an entry, with `left` = what the entry has filled less what a
 
     no orphan             of each exit leg no more works than is left (of an OTO leg: than its share of it)
     a stop                of a bracket works, with what closes in its place, for exactly what is left
-    an exit that waits    at the venue does so only while its entry works, and nothing of that has filled
+    an exit that waits    at the venue does so only while its entry works, and nothing of that has filled; an entry
+                          that can not be cancelled, which was told, works all the same
     more than was bought  was sold only where a `ListAlarmed` says so: two exits of one group have filled in a race
 
 The stop is promised until a person takes it away (he has cancelled the list or an exit, or changed an exit's quantity;
@@ -249,7 +250,8 @@ def _with_entry(
     done, open_ = _legs(orders, filled), _legs(orders, works)
     left = done[entry] - sum((each for leg, each in done.items() if leg != entry), NONE)
     for order in orders:
-        if there.standing.get(order.order_id, (NONE, False))[1] and (done[entry] or entry not in _works(orders, works)):
+        is_held = there.standing.get(order.order_id, (NONE, False))[1]
+        if is_held and (done[entry] or all(each.order_id not in there.standing for each in entries)):
             yield f"{order.order_id} waits for an entry that has filled {done[entry]} and is over, or has begun to"
     if left < 0 and not record.alarms[list_id]:
         yield f"its exits have closed {-left} more than its entry has opened, and nobody was told"
@@ -282,10 +284,6 @@ def _told_as_too_much(record: Record, list_id: str, orders: Sequence[Order], fil
         closed = sum((filled.get(order.order_id, NONE) for order in members), NONE)
         total += max(closed - given, NONE) if name in told else NONE
     return total
-
-
-def _works(orders: Sequence[Order], works: Mapping[str, Decimal]) -> set[str]:
-    return {order.part.leg for order in orders if order.part is not None and order.order_id in works}
 
 
 def _without_entry(
