@@ -33,6 +33,8 @@ from signalbox.messages import TradingMode
 from signalbox.seals import COVERED_HEADERS, NO_SEALS, SEAL_HEADER, Seals, parse
 from signalbox_cli.ports import free_port
 
+from tests.left_behind import end_all_of
+
 settings.register_profile("side by side", deadline=None)  # how long an example takes is the machine's affair
 settings.load_profile("side by side")
 
@@ -59,7 +61,26 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             file = str(super()._split_scope(nodeid))
             return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
+        def remove_node(self, node: Any) -> str | None:
+            """What its process died of is not begun again, as pytest-xdist would: it failed. The rest goes on."""
+            work: dict[str, dict[str, bool]] = self.assigned_work.pop(node)
+            died_of = next((test for tests in work.values() for test, done in tests.items() if not done), None)
+            for scope, tests in work.items():
+                left = {test: done or test == died_of for test, done in tests.items()}
+                if not all(left.values()):
+                    self.workqueue[scope] = left
+            for other in self.assigned_work:
+                self._reschedule(other)
+            return died_of
+
     return Together(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """A process that died in the middle of a test leaves what it started: the next tests need the machine."""
+    if error is not None:
+        end_all_of(node.workerinput["testrunuid"], node.workerinput["workerid"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

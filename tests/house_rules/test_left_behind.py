@@ -1,0 +1,57 @@
+"""A test's process that dies in the middle takes with it whatever it has started, and no other test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.left_behind import RUN, WORKER, end_all_of
+
+WAITS = (sys.executable, "-c", "input()")
+TEST_THAT_DIES = f"""
+import os, pathlib, subprocess
+
+def test_that_dies():
+    left = subprocess.Popen({WAITS!r}, stdin=subprocess.PIPE)
+    pathlib.Path(__file__).with_name("left").write_text(str(left.pid))
+    os._exit(1)
+
+def test_after_it():
+    pass
+"""
+
+
+@pytest.fixture
+def begun() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def waiting(begun: ExitStack, **marks: str) -> subprocess.Popen[bytes]:
+    process = begun.enter_context(subprocess.Popen(WAITS, stdin=subprocess.PIPE, env=os.environ | marks))
+    begun.callback(process.kill)
+    return process
+
+
+def test_what_another_run_or_another_process_has_started_goes_on(begun: ExitStack) -> None:
+    of_it = waiting(begun, **{RUN: "one", WORKER: "gw0"})
+    others = [waiting(begun, **{RUN: run, WORKER: worker}) for run, worker in (("one", "gw1"), ("two", "gw0"))]
+    assert end_all_of("one", "gw0") == [of_it.pid]
+    assert of_it.wait(60) == -9
+    assert [each.poll() for each in others] == [None, None]
+
+
+def test_what_a_died_process_had_started_is_ended_and_the_others_have_their_turn(tmp_path: Path) -> None:
+    file = tmp_path / "test_it.py"
+    file.write_text(TEST_THAT_DIES)
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "tests.conftest", "-p", "no:cacheprovider", str(file)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert not (Path("/proc") / (tmp_path / "left").read_text()).exists()
