@@ -16,7 +16,7 @@ RUN, WORKER = "PYTEST_XDIST_TESTRUNUID", "PYTEST_XDIST_WORKER"
 
 
 def end_all_of(run: str, worker: str) -> list[int]:
-    """SIGKILL whatever was started by one process of a test run; their process ids. Linux; elsewhere nothing is found."""
+    """SIGKILL whatever one process of a test run has started; their process ids. (Linux.)"""
     wanted = {f"{RUN}={run}".encode(), f"{WORKER}={worker}".encode()}
     ended = []
     for folder in PROCESSES.glob("[0-9]*"):

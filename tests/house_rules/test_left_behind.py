@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.left_behind import RUN, WORKER, end_all_of
+from tests.left_behind import PROCESSES, RUN, WORKER, end_all_of
 
-WAITS = (sys.executable, "-c", "input()")
+WAITS = (sys.executable, "-c", "import signal; signal.pause()")
+END_SECONDS_MAX = 60.0
 TEST_THAT_DIES = f"""
 import os, pathlib, subprocess
 
 def test_that_dies():
-    left = subprocess.Popen({WAITS!r}, stdin=subprocess.PIPE)
+    left = subprocess.Popen({WAITS!r})
     pathlib.Path(__file__).with_name("left").write_text(str(left.pid))
     os._exit(1)
 
@@ -34,8 +37,16 @@ def begun() -> Iterator[ExitStack]:
         yield stack
 
 
+def runs(process_id: int) -> bool:
+    """Whether it is there, and no mere entry that nobody has asked for."""
+    try:
+        return "\nState:\tZ" not in (PROCESSES / str(process_id) / "status").read_text()
+    except OSError:
+        return False
+
+
 def waiting(begun: ExitStack, **marks: str) -> subprocess.Popen[bytes]:
-    process = begun.enter_context(subprocess.Popen(WAITS, stdin=subprocess.PIPE, env=os.environ | marks))
+    process = begun.enter_context(subprocess.Popen(WAITS, env=os.environ | marks))
     begun.callback(process.kill)
     return process
 
@@ -54,4 +65,11 @@ def test_what_a_died_process_had_started_is_ended_and_the_others_have_their_turn
     command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "tests.conftest", "-p", "no:cacheprovider", str(file)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
-    assert not (Path("/proc") / (tmp_path / "left").read_text()).exists()
+    left, ends = int((tmp_path / "left").read_text()), time.monotonic() + END_SECONDS_MAX
+    try:
+        while runs(left):
+            assert time.monotonic() < ends, "it goes on"
+            time.sleep(0.02)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(left, signal.SIGKILL)
