@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +34,8 @@ SETTLE_SECONDS_MAX = 30.0
 POLL_SECONDS, POLL_SECONDS_MAX = 0.25, 4.0
 """Between two looks at everything that was ever decided: what does not fit at once is looked at less and less often."""
 RECORDER = "recorder"
+WORKING_AT_DYDX = ("BEST_EFFORT_OPENED", "OPEN", "UNTRIGGERED")
+"""The words of the chain for an order that may still trade."""
 PAGE_ROWS = 4_000
 _DIGEST = "coalesce(payload_md5, md5(coalesce(payload_bytes, encode(payload))))"
 """Of a payload too long to be kept whole, the record has the MD5."""
@@ -266,18 +269,11 @@ async def _ibkr(venues: SimulatedVenues, execution_ids: list[str]) -> VenueBooks
 
 
 async def _dydx(venues: SimulatedVenues, bus: Bus) -> VenueBooks:
-    """Orders and fills are the chain's; the ledger says which order id the gateway had computed an order's uuid for.
-
-    An order that was changed there is one, under as many uuids as its changes claimed.
-    """
-    claimed: dict[str, str] = {}
-    changed: dict[str, str] = {}
-    async for received in bus.read("LEDGER", subjects.ledger_of(DYDX)):
-        entry: LedgerEntry = messages.decode(received.payload, LedgerEntry)
-        if isinstance(entry, LedgerChangeClaimed):
-            changed |= {each.venue_order_id: entry.order.order_id for each in entry.attempts if each.venue_order_id}
-        elif entry.venue_order_id:
-            claimed[entry.venue_order_id] = entry.order.order_id
+    """Orders and fills are the chain's; the ledger says whose each number of the chain is."""
+    entries: list[LedgerEntry] = [
+        messages.decode(received.payload, LedgerEntry)
+        async for received in bus.read("LEDGER", subjects.ledger_of(DYDX))
+    ]
     orders = (await venues.ask("chain_orders"))["orders"]
     told = await venues.ask("chain_fills")
     funding: dict[str, dict[str, Decimal]] = {}
@@ -285,17 +281,40 @@ async def _dydx(venues: SimulatedVenues, bus: Bus) -> VenueBooks:
         by_symbol = funding.setdefault(payment["account"], {})
         paid = Decimal(payment["payment"])
         by_symbol[payment["symbol"]] = by_symbol.get(payment["symbol"], Decimal(0)) + paid
-    seen = [VenueOrderSeen(claimed.get(order["id"], order["id"]), order["id"]) for order in orders]
-    sent = {each.reference for each in seen}
-    for each in seen:
-        if changed.get(each.reference, "") in sent:
-            sent.discard(each.reference)
     return VenueBooks(
         venue=DYDX,
-        orders=[each for each in seen if each.reference in sent],
+        orders=orders_of_chain(entries, orders),
         execution_ids=[fill["id"] for fill in told["fills"]],
         funding=funding,
     )
+
+
+def orders_of_chain(entries: Sequence[LedgerEntry], orders: Sequence[Mapping[str, Any]]) -> list[VenueOrderSeen]:
+    """The orders that the chain has, each under the desk's id, by the numbers that the ledger has claimed for it.
+
+    One that was changed is on the chain under several numbers (decision 78). It is one order all the same: those of its
+    numbers that work, of which there should be one, or the last.
+    """
+    owner: dict[str, str] = {}
+    changed: set[str] = set()
+    for entry in entries:
+        if isinstance(entry, LedgerChangeClaimed):
+            changed.add(entry.order.order_id)
+            owner |= {each.venue_order_id: entry.order.order_id for each in entry.attempts}
+        else:
+            owner[entry.venue_order_id] = entry.order.order_id
+    seen: dict[str, list[Mapping[str, Any]]] = {}
+    for order in orders:
+        seen.setdefault(owner.get(order["id"], order["id"]), []).append(order)
+    return [
+        VenueOrderSeen(reference, order["id"])
+        for reference, found in seen.items()
+        for order in (
+            ([each for each in found if each["status"] in WORKING_AT_DYDX] or found[-1:])
+            if reference in changed
+            else found
+        )
+    ]
 
 
 def _decimals(figures: dict[str, str]) -> dict[str, Decimal]:
