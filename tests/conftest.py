@@ -61,6 +61,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             file = str(super()._split_scope(nodeid))
             return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
+        def _reschedule(self, node: Any) -> None:
+            """A process begins a test once it knows the next one, or that there is none: one alone would never begin,
+            in a process that takes the place of one that died.
+            """
+            super()._reschedule(node)
+            while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
+                super()._reschedule(node)
+
         def remove_node(self, node: Any) -> str | None:
             """What its process died of is not begun again, as pytest-xdist would: it failed. The rest goes on."""
             work: dict[str, dict[str, bool]] = self.assigned_work.pop(node)

@@ -29,6 +29,7 @@ def test_that_dies():
 def test_after_it():
     pass
 """
+TEST_ALONE = "def test_alone(): pass"
 
 
 @pytest.fixture
@@ -60,11 +61,13 @@ def test_what_another_run_or_another_process_has_started_goes_on(begun: ExitStac
 
 
 def test_what_a_died_process_had_started_is_ended_and_the_others_have_their_turn(tmp_path: Path) -> None:
-    file = tmp_path / "test_it.py"
-    file.write_text(TEST_THAT_DIES)
-    command = [sys.executable, "-m", "pytest", "-n", "1", "-p", "tests.conftest", "-p", "no:cacheprovider", str(file)]
+    (tmp_path / "test_it.py").write_text(TEST_THAT_DIES)
+    for name in ("one", "another"):
+        (tmp_path / f"test_{name}.py").write_text(TEST_ALONE)
+    options = ["-n", "1", "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
     left, ends = int((tmp_path / "left").read_text()), time.monotonic() + END_SECONDS_MAX
     try:
         while runs(left):
