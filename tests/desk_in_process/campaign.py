@@ -66,7 +66,7 @@ LIMITS = Limits(
 )
 CASH = Decimal(10_000_000)
 SMALL_MEMORY = Keep(ended_orders=3, executions=4, funding_payments=1, at_once=1, ended_lists=2)
-REST_STEPS_MAX = 20_000
+REST_STEPS_MAX = 2_000
 COUNTED = (
     "kills", "faults", "orders", "lists", "modifies", "cancels", "flattens", "positions", "fills", "losses", "doubles",
 )  # fmt: skip
