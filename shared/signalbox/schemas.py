@@ -19,7 +19,7 @@ from typing import Any, get_args
 import msgspec
 
 from signalbox.registry import REGISTRY, Declared
-from signalbox.schema_terms import ORDER_TO_SEND, example, order_to_send, say_how_numbers_are_written
+from signalbox.schema_terms import ORDER_TO_SEND, example, in_words_of_json_schema, order_to_send
 from signalbox.streams import STREAMS, Stream
 
 VERSION = "1.0.0"
@@ -77,7 +77,7 @@ def messages_schema() -> dict[str, Any]:
     for definition in definitions.values():
         if "description" in definition:
             definition["description"] = cleandoc(definition["description"])
-    say_how_numbers_are_written(definitions)
+    in_words_of_json_schema(definitions)
     definitions[ORDER_TO_SEND] = order_to_send()
     return {
         "$schema": SCHEMA_DIALECT,
