@@ -9,12 +9,15 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 from signalbox import subjects
 from signalbox.bus import Bus, Received
 from signalbox.client.record import query
+from signalbox.client.stored import stored_from
+from signalbox.errors import ConfigurationError
 
 from signalbox_cli import argument_types
 from signalbox_cli.commands import add_command
@@ -35,12 +38,16 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """
         The hour is of the desk's clock, in UTC. --json prints each message as it is, with its subject.
 
+        With --after none is left out, whatever is away meanwhile: each is read from the record, up to a second late,
+        and --json tells its place, after which to begin the next time.
+
         Examples:
           signalbox watch                                  every decision and order event
           signalbox watch --symbol SPY --strategy trend
           signalbox watch --type IntentDenied
           signalbox watch 'md.bar.ibkr.SPY.*' --json
           signalbox watch 'md.quote.>' --count 10
+          signalbox watch 'order.>' --after 0.0 --json     all that there ever was, then what comes
         """,
     )
     watch.add_argument(
@@ -51,6 +58,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="NATS subjects (default: every decision and order event)",
     )
     watch.add_argument("--count", type=argument_types.count, default=0, metavar="N", help="end after N messages")
+    watch.add_argument("--after", metavar="PLACE", help="all that is stored after a place, each once; 0.0 = all of it")
     watch.add_argument("--symbol", type=argument_types.symbol, help="only this one's")
     for name, about in (("venue", "this one's"), ("account", "this one's"), ("strategy", "of intents that name it")):
         watch.add_argument(f"--{name}", default="", help=f"only {about}")
@@ -103,28 +111,40 @@ def _all(parts: list[dict[str, Any]], *names: str) -> tuple[str, ...]:
 
 async def _watch(arguments: argparse.Namespace) -> int:
     watched = Watched({name: getattr(arguments, name) for name in FILTERS})
+    following = arguments.after is not None
+    if following and len(arguments.subject) != 1:
+        raise ConfigurationError(["--after follows one subject: say which, for example 'order.>'."])
     seen = 0
     enough = asyncio.Event()
 
-    async def print_it(received: Received) -> None:
+    def show(subject: str, payload: bytes, **place: str) -> None:
         nonlocal seen
-        message = parsed(received.payload)
+        message = parsed(payload)
         if enough.is_set() or not watched.wants(message):
             return
         seen += 1
         if arguments.json:
-            show_json({"subject": received.subject, "message": message})
+            show_json({**place, "subject": subject, "message": message})
         else:
-            print(line(received.subject, message), flush=True)
+            print(line(subject, message), flush=True)
         sys.stdout.flush()
         if seen == arguments.count:
             enough.set()
 
+    async def hear(received: Received) -> None:
+        show(received.subject, received.payload)
+
     async with desk_bus() as (bus, _):
         if watched.asks_about_orders:
             await _learn(bus, watched)
+        if following:
+            async with aclosing(stored_from(bus, arguments.subject[0], arguments.after)) as coming:
+                async for each in coming:
+                    show(each.subject, each.payload.encode(), place=each.place)
+                    if enough.is_set():
+                        return 0
         for subject in arguments.subject:
-            await bus.subscribe(subject, print_it)
+            await bus.subscribe(subject, hear)
         await enough.wait()
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -167,3 +168,22 @@ def test_what_the_document_prints_runs(desk: RunningDesk, script: str) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
+
+
+async def test_what_was_said_while_a_program_was_away_is_given_to_it(client: Desk, desk: RunningDesk) -> None:
+    first = await client.buy("SPY", 1, id="followed-first")
+    await first.filled(SECONDS_MAX)
+    following = client.follow(f"order.ibkr.{first.account}.followed-first", after="0.0")
+    async with asyncio.timeout(SECONDS_MAX):
+        said = [await anext(following) for _ in range(3)]
+    assert [each.message.status for each in said][:2] == [OrderStatus.PENDING_NEW, OrderStatus.NEW]
+    await following.aclose()
+    later = await client.buy("SPY", 1, id="followed-later")
+    await later.filled(SECONDS_MAX)
+    done = desk.run("watch", f"order.ibkr.{first.account}.*", "--after", said[-1].place, "--json", "--order",
+                    "followed-later", "--count", "1")  # fmt: skip
+    told = json.loads(done.stdout)
+    assert told["message"]["order_id"] == "followed-later"
+    assert int(told["place"].partition(".")[2]) > int(said[-1].place.partition(".")[2])
+    refused = desk.run("watch", "--after", "0.0")
+    assert (refused.returncode, "--after follows one subject" in refused.stderr) == (2, True)

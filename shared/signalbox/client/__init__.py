@@ -14,6 +14,7 @@
 from signalbox.client.blocking import Blocking
 from signalbox.client.desk import DeniedError, Desk, UndecidedError
 from signalbox.client.order import NotFilledError, Order
+from signalbox.client.stored import Stored
 from signalbox.client.wishes import away
 
-__all__ = ["Blocking", "DeniedError", "Desk", "NotFilledError", "Order", "UndecidedError", "away"]
+__all__ = ["Blocking", "DeniedError", "Desk", "NotFilledError", "Order", "Stored", "UndecidedError", "away"]

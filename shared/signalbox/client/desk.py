@@ -22,6 +22,7 @@ from signalbox.client.coming import bars_since, live
 from signalbox.client.order import Order
 from signalbox.client.record import query, rows, sql_text
 from signalbox.client.settings import environment
+from signalbox.client.stored import Stored, stored_from
 from signalbox.client.wishes import Level, Number
 from signalbox.errors import BusUnavailableError, SignalboxError
 from signalbox.finding import find_desk, nats_ca_file
@@ -368,6 +369,14 @@ class Desk:
         return await self.query("SELECT * FROM accounts ORDER BY venue, account")
 
     # ----------------------------------------------------------------------------------------------- what comes next
+
+    async def follow(self, subject: str, *, after: str = "") -> AsyncIterator[Stored]:
+        """All that is said on a subject, none left out, each once, in order, up to a second late (docs/client.md).
+
+        `after` is the `place` of the last one that was dealt with, "0.0" = from the beginning, "" = from now on.
+        """
+        async for each in stored_from(self._bus, subject, after):
+            yield each
 
     async def quotes(self, symbol: str, *, venue: str = "") -> AsyncIterator[Quote]:
         """Each quote from now on."""
