@@ -11,25 +11,63 @@ from typing import Any
 from risk.asked import OF_ORDERS
 from risk.checks.rows import Limit, Row
 from risk.limits import limits_of
-from signalbox.limits import EVERYWHERE, LIMITS, Scope
+from signalbox.limits import EVERYWHERE, LIMITS, PER_NAME, Scope
 
 HEAD = """# Limits
 
 <!-- Written by `python -m signalbox_cli.limits_reference`; a test fails when this is not what it writes. -->
 
 What risk holds every order against. The table `[limits]` of the desk file is version 0, of the scope desk; there are no
-defaults but one. Operators set others while the desk trades (`signalbox limits`, [below](#set-while-the-desk-trades)).
+defaults but one, and what is optional (last column) bounds nothing where nobody states it. Operators set others while
+the desk trades (`signalbox limits`, [below](#set-while-the-desk-trades)).
 
 Each limit holds for each account by itself, and counts everything under way: an order that is not done counts as if all
 of it filled at its worst. What only reduces a position is not held up by the limits on positions, exposure and funds. A
 denial names the check, with the limit, whose it is, and what was observed (`signalbox explain`, the view `checks`).
 The used share is `signalbox_risk_limit_use{limit=...}` and `signalbox limits use`, on the dashboard *Risk*; from 90 %
-on the alert ExposureNearLimit tells.
+on the alert ExposureNearLimit tells, of losses from 80 % on LossNearLimit.
 
-| limit | what it bounds | may be stated for | check | used share |
-|---|---|---|---|---|
+| limit | what it bounds | may be stated for | check | used share | where nobody states it |
+|---|---|---|---|---|---|
 """
 TAIL = """
+## Losses
+
+What an account has lost is reckoned by risk itself, of TRADE and prices: *profit and loss*, realised and unrealised, of
+all positions since the desk took the account's books over; by average cost, as the OMS reckons; each position at the
+last price that risk has seen (the oracle's where the venue goes by one, else the middle of bid and ask); in the
+account's currency; before commissions and funding. Money that is paid in or out is neither won nor lost. Where the
+price of a position is older than `price_age_seconds_max` while its market trades, or there is none, *what opens is
+denied*: nobody knows what was lost. All of these limits let pass what only reduces a position, whatever was lost.
+
+The *day* of an account begins with its venue's: at IBKR with the pre-open of the New York session (04:00 there,
+holidays and daylight saving as its calendar has them) and lasts to the next, at dYdX at 00:00 UTC. What is held then is
+valued at the last price before: a gap over night is the new day's. Where no process of risk was there when the day
+began, it is taken to have begun with the profit and loss of the last decision, or of now where that is higher.
+
+- `daily_loss_max`. *Fires* when the account's profit and loss has fallen by more than this since the day's opening, by
+  the prices at a decision; a day that is up never fires it, however much of it was given back. *Stops* whatever opens
+  in the account. *Lets go* when the next day begins and not before, also when it was won back; or when an operator sets
+  a higher limit than was lost.
+- `drawdown_max_fraction`. *Fires* when it lies below its peak, the highest that risk has seen since the books were
+  taken over, by more than this part of what the account would be worth without that loss: of the venue's net
+  liquidation and the loss together. *Stops* the same. *Lets go* as soon as it is within that again, or with a higher
+  limit; the peak never falls.
+- `consecutive_losses_max`. *Fires* when so many positions, in whatever symbols of the account, were closed to nothing
+  or turned round at a loss, in a row and in the day. In how many fills does not matter, and what was closed at exactly
+  its cost does not count. *Stops* the same. *Lets go* when a position is closed with a gain, when the next day begins,
+  or with a higher limit.
+- `cooldown_seconds_after_stop`. *Fires* when a stop, trailing or not, has closed something of a position (one that
+  opens does not count). *Stops* whatever opens in that symbol of the account. *Lets go* when so much desk time has
+  passed since the last such fill. The longest of all scopes holds.
+
+Of 100 SPY bought at 100 yesterday, that stood at 102 when the day began, 96 is a loss of 600 today (and of 400 since
+it was bought): with `daily_loss_max = 600` another order may open, at 95.99 none. Sold at 95.99, and SPY back at 103,
+nothing opens either until the next day.
+
+That a limit was reached is fixed in TRADE, by the decision that saw it, and so holds in every process and after every
+restart. What prices alone did between two decisions is not: whom a dip has denied nothing, it binds no longer.
+
 ## Scopes
 
 A limit may be stated for the desk, a venue, an account, an asset class (STOCK, OPTION, PERPETUAL, FOREX), a strategy
@@ -96,7 +134,8 @@ def _line(row: Row[Any], limit: Limit) -> str:
     if term is not None and term.scopes == EVERYWHERE:
         where = "every scope"
     used = "yes" if limit.used is not None else "-"
-    return f"| `{limit.name}` | {limit.about} | {where} | `{row.name}` | {used} |\n"
+    unstated = "optional" if term is not None and term.is_optional else "half" if limit.name == PER_NAME else "denies"
+    return f"| `{limit.name}` | {limit.about} | {where} | `{row.name}` | {used} | {unstated} |\n"
 
 
 if __name__ == "__main__":

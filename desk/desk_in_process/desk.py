@@ -18,7 +18,7 @@ from oms.step import Incoming
 from risk.facts import Request
 from risk.recall import needs_terms
 from risk.state import RiskState, Seen, opening_state
-from risk.step import FlattensLooked, Observed, Recalled, TradeEvent, step
+from risk.step import FlattensLooked, LossesLooked, Observed, Recalled, TradeEvent, step
 from signalbox.desk import Desk
 from signalbox.messages import Decision, Instrument, IntentApproved, IntentDenied, Ruling
 
@@ -53,6 +53,7 @@ class DeskInProcess:
     def go_on(self, at: datetime) -> tuple[Ruling, ...]:
         """Have the flattens that are under way go on, and store what they make necessary."""
         self.follow()
+        step(self.risk, LossesLooked(), at)
         rulings = step(self.risk, FlattensLooked(), at)
         for ruling in rulings:
             self.trade.append(ruling)

@@ -25,6 +25,7 @@ from signalbox.bars import parse_timeframe
 from signalbox.commissions import Commission
 from signalbox.commissions import mistakes as commission_mistakes
 from signalbox.decimals import is_decimal_text, is_sane
+from signalbox.desk_limits import Limits as Limits
 from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.instruments import CURRENCIES, Symbol, parse_symbol
 from signalbox.messages import Loosening, MarketDataType
@@ -83,33 +84,6 @@ class IndicatorParameters(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     supertrend_multiplier: float = 2.0
     ema_period: int = 21
     atr_period: int = 10
-
-
-class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What risk holds every intent against. There are no defaults: a desk states its limits.
-
-    But for one: of the orders let through for an account in a minute, one sender may have
-    `intents_per_minute_per_name_max`, by default half.
-    """
-
-    order_quantity_max: Decimal
-    order_notional_max: Decimal
-    position_quantity_max: Decimal
-    position_notional_max: Decimal
-    gross_exposure_max: Decimal
-    price_collar_fraction: Decimal
-    price_age_seconds_max: int
-    account_age_seconds_max: int
-    intent_age_seconds_max: int
-    intents_per_minute_max: int
-    open_orders_max: int
-    intents_per_minute_per_name_max: int | None = None
-
-    @property
-    def name_intents_per_minute_max(self) -> int:
-        """How many orders of one name are let through for an account in a minute."""
-        stated = self.intents_per_minute_per_name_max
-        return stated if stated is not None else max(1, self.intents_per_minute_max // 2)
 
 
 class NatsServers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -351,8 +325,8 @@ def _limit_rule(path: str, key: str, value: object) -> Iterator[str]:
         return
     if not (number.is_finite() and number > 0):
         yield f"{path} is {shown(value)}: a limit is a number above 0. To stop all trading, use `signalbox halt`."
-    elif key == "price_collar_fraction" and number > 1:
-        yield f'{path} is {shown(value)}: it is a fraction of the price, at most 1 ("0.05" is 5 %).'
+    elif key.endswith("_fraction") and number > 1:
+        yield f'{path} is {shown(value)}: it is a fraction, at most 1 ("0.05" is 5 %).'
 
 
 def _rate_rule(path: str, key: str, value: object) -> Iterator[str]:

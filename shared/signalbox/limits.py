@@ -56,11 +56,21 @@ OF_ACCOUNTS = frozenset({Scope.DESK, Scope.VENUE, Scope.ACCOUNT})
 
 @dataclass(frozen=True, slots=True)
 class LimitTerm:
-    """A limit: where it may be stated, and which numbers it may be. The smaller one is always the tighter."""
+    """A limit: where it may be stated, and which numbers it may be. The smaller one is the tighter.
+
+    `is_optional` = where no scope states it nothing is bounded by it; of the others what is not stated denies.
+    `is_minimum` = the larger one is the tighter.
+    """
 
     scopes: frozenset[Scope]
     is_whole: bool = False
     most: Decimal | None = None
+    is_optional: bool = False
+    is_minimum: bool = False
+
+    def is_tighter(self, one: Decimal, other: Decimal) -> bool:
+        """Whether `one` lets less through than `other`."""
+        return one > other if self.is_minimum else one < other
 
 
 LIMITS: Mapping[str, LimitTerm] = {
@@ -76,7 +86,15 @@ LIMITS: Mapping[str, LimitTerm] = {
     "intents_per_minute_max": LimitTerm(OF_ACCOUNTS, is_whole=True),
     "open_orders_max": LimitTerm(OF_ACCOUNTS, is_whole=True),
     PER_NAME: LimitTerm(OF_ACCOUNTS, is_whole=True),
+    "daily_loss_max": LimitTerm(OF_ACCOUNTS, is_optional=True),
+    "drawdown_max_fraction": LimitTerm(OF_ACCOUNTS, most=Decimal(1), is_optional=True),
+    "consecutive_losses_max": LimitTerm(OF_ACCOUNTS, is_whole=True, is_optional=True),
+    "cooldown_seconds_after_stop": LimitTerm(EVERYWHERE, is_whole=True, is_optional=True, is_minimum=True),
 }
+OF_LOSSES = frozenset(
+    {"daily_loss_max", "drawdown_max_fraction", "consecutive_losses_max", "cooldown_seconds_after_stop"}
+)
+"""Those that are held against what an account has won and lost: where none is stated nobody looks at that."""
 
 
 class Change(Struct, frozen=True):
@@ -90,11 +108,21 @@ class Change(Struct, frozen=True):
     @property
     def is_looser(self) -> bool:
         """What is taken out was there for something, whatever the other scopes state."""
-        return self.before is not None and (self.after is None or self.after > self.before)
+        if self.before is None or self.after is None:
+            return self.before is not None
+        return term_of(self.limit).is_tighter(self.before, self.after)
 
     def __str__(self) -> str:
         old, new = (f"{each:f}" if each is not None else "not stated" for each in (self.before, self.after))
         return f"{self.where} {self.limit}: {old} -> {new}"
+
+
+def term_of(limit: str) -> LimitTerm:
+    """The row of a limit; of one that is not known what most of them are."""
+    return LIMITS.get(limit, _UNKNOWN)
+
+
+_UNKNOWN = LimitTerm(EVERYWHERE)
 
 
 def words(scope: Scope, name: str = "") -> str:
@@ -116,9 +144,18 @@ def of_desk_file(limits: Limits) -> LimitsByScope:
     return LimitsByScope(desk={name: Decimal(value) for name, value in stated.items() if value is not None})
 
 
+def named_by(limits: Limits) -> dict[str, Decimal | int | None]:
+    """What a desk file's limits are called by: what it may leave out, and does, is not in it.
+
+    So a desk file has the name that it had before there were others that it could state.
+    """
+    stated = {name: getattr(limits, name) for name in LIMITS}
+    return {name: value for name, value in stated.items() if value is not None or not LIMITS[name].is_optional}
+
+
 def name_of(limits: Limits) -> str:
     """A name of the desk file's limits that is another one when they are."""
-    return sha256(msgspec.json.encode(limits)).hexdigest()[:DIGITS_OF_NAME]
+    return sha256(msgspec.json.encode(named_by(limits))).hexdigest()[:DIGITS_OF_NAME]
 
 
 def changes(before: LimitsByScope, after: LimitsByScope) -> tuple[Change, ...]:
@@ -149,7 +186,11 @@ def _with_shares(limits: LimitsByScope) -> LimitsByScope:
 
 def tightest(one: LimitsByScope, other: LimitsByScope) -> LimitsByScope:
     """What holds where both do, of the scope desk; the named ones are those of `one`."""
-    both = {name: min(one.desk.get(name, value), value) for name, value in other.desk.items()}
+    both = {
+        name: value
+        for name, value in other.desk.items()
+        if name not in one.desk or term_of(name).is_tighter(value, one.desk[name])
+    }
     return msgspec.structs.replace(one, desk={**one.desk, **both})
 
 
@@ -223,7 +264,7 @@ def _limit_mistakes(path: str, scope: Scope, limit: str, value: Decimal) -> Iter
     if not (value.is_finite() and value > 0 and is_sane(value)):
         yield f"{path} is {shown(value)}: a limit is a number above 0. To stop all trading, use `signalbox halt`."
     elif term.most is not None and value > term.most:
-        yield f'{path} is {shown(value)}: it is a fraction of the price, at most {term.most} ("0.05" is 5 %).'
+        yield f'{path} is {shown(value)}: it is a fraction, at most {term.most} ("0.05" is 5 %).'
     elif term.is_whole and (value != value.to_integral_value() or value > WHOLE_NUMBER_MAX):
         yield f"{path} is {shown(value)}: it is a whole number of at most {WHOLE_NUMBER_MAX}."
 
@@ -256,11 +297,12 @@ def _contradictions(limits: LimitsByScope, desk: Desk | None) -> Iterator[str]:
         for around, of_wider, wider in _around(limits, scope, name, desk):
             mine, theirs = _numbers(stated), _numbers(wider)
             for limit in sorted(mine.keys() & theirs.keys()):
-                if mine[limit] > theirs[limit]:
+                if term_of(limit).is_tighter(theirs[limit], mine[limit]):
                     narrow, wide = words(scope, shown_key(name)), words(around, of_wider)
+                    this, that = ("Raise", "lower") if term_of(limit).is_minimum else ("Lower", "raise")
                     yield (
                         f"{narrow} has {limit} {shown(stated[limit])}, and {wide} {shown(wider[limit])}: the tightest "
-                        "holds, so that this never would. Lower it, or raise the other."
+                        f"holds, so that this never would. {this} it, or {that} the other."
                     )
 
 

@@ -160,6 +160,15 @@ def previous_session(calendar: str, at: datetime) -> Session:
     raise CalendarError(f"the {calendar} calendar has no session within {_GAP_DAYS_MAX} days before {at.isoformat()}")
 
 
+def last_opening(calendar: str, at: datetime) -> datetime:
+    """When the session that is under way, or else the last one, began (pre_open): where the day of `at` begins.
+
+    It goes on through the night, to the next opening. Raises `CalendarError` where the calendar does not cover it.
+    """
+    session = session_at(calendar, at)
+    return (session if session is not None else previous_session(calendar, at)).pre_open
+
+
 def previous_whole_session(calendar: str, at: datetime) -> Session:
     """The last session that has ended by `at` and was no half day. Raises `CalendarError` as `previous_session`."""
     session = previous_session(calendar, at)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from signalbox.errors import SymbolError
 from signalbox.instruments import Symbol, dydx_ticker, ibkr_contract
 from signalbox.messages import MarketDataType
+from signalbox.sessions import ALWAYS
 from signalbox.subaccounts import parse_subaccount
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -44,6 +45,8 @@ class VenueRow:
     market_data_types: frozenset[MarketDataType] = frozenset({MarketDataType.LIVE})
     names_exchanges: bool = False
     """A symbol has several markets there: an instrument may say `exchange` and `currency`."""
+    day_calendar: str = ALWAYS
+    """By whose sessions the days of its accounts begin: one lasts from an opening (pre_open) to the next."""
     pays_funding: bool = False
     """It trades perpetuals: its gateway publishes funding rates."""
 
@@ -69,6 +72,7 @@ VENUES: tuple[VenueRow, ...] = (
         paper_accounts_begin="D",  # the one sign of which is which that a file can have
         market_data_types=frozenset(MarketDataType),
         names_exchanges=True,
+        day_calendar="XNYS",
     ),
     VenueRow(name="dydx", translate=dydx_ticker, read_account=parse_subaccount, pays_funding=True),
 )

@@ -49,7 +49,7 @@ SHAPES = {
     3: "04820106fd60e8ba7ac463cf5aeb0f9c9d377aa4f906a4d7f0cd1e8b50a6f6a3",
     4: "3d81b938ff73152163bbb5ac18fd00a66ce1fc0d58a36ad94cadded0131195f9",
     5: "104a191effe5869b44d930fb2790fc0054557f0b3664d031ae2ddfb88a16bbb1",
-    6: "8e4581fdb49311174cd393b509f2543130da640c8ec8a75fa0a4d2b7f31239cc",
+    6: "e0548efb1c5a8dfe25fd990399f2480a361e28a7ebb75221b61f7e91c3c608c5",
 }
 
 Log = list[tuple[int, Decision | OrderEvent]]

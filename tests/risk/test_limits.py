@@ -17,11 +17,14 @@ from risk.facts import OrderFacts
 from risk.limits import bounds_of, limit_use, limits_of
 from risk.state import AccountKey, RiskState
 from signalbox.desk import Limits
+from signalbox.limits import OF_LOSSES
 from signalbox.messages import IntentApproved, IntentDenied
 from signalbox_cli.limits_reference import page
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = ("ibkr", "DU1234567")
+NEAR_AT_80 = ".*loss.*|drawdown.*"
+"""Of what is lost it is told earlier (LossNearLimit) than of what is held."""
 
 
 def too_round(facts: OrderFacts) -> str:
@@ -48,12 +51,12 @@ def test_a_row_is_all_that_a_limit_needs(world: Any, monkeypatch: pytest.MonkeyP
     assert isinstance(approved, IntentApproved)
     assert isinstance(denied, IntentDenied)
     assert (denied.reason, [check.name for check in denied.checks]) == ("the quantity is too round", ["roundness"])
-    assert approved.passed == len(OF_ORDERS) + 1
+    assert approved.passed == len(explain(w.state.rules, approved))
     assert explain(w.state.rules, approved)[-1].limit == "no zero at its end"
     rows = (*OF_ORDERS, ADDED)
     assert limit_use(w.state, ACCOUNT, w.now, rows)["round_orders_max"] == 0.5
     assert "roundness" in bounds_of(rows)
-    assert "| `round_orders_max` | How round an order may be. |  | `roundness` | yes |" in page(rows)
+    assert "| `round_orders_max` | How round an order may be. |  | `roundness` | yes | denies |" in page(rows)
 
 
 def test_every_limit_of_the_desk_file_has_one_row_and_every_row_its_limit() -> None:
@@ -80,7 +83,9 @@ def test_whoever_looks_at_use_names_none_but_the_one_that_is_no_use() -> None:
         for query in panel.get("targets", ())
     ]
     named = {name for text in looked for name in re.findall(r"signalbox_risk_limit_use\{[^}]*limit=~?\"([^\"]+)", text)}
-    assert named == {"account_age_seconds_max"}
+    assert named == {"account_age_seconds_max", NEAR_AT_80}
+    limits = {limit.name for _, limit in limits_of() if limit.used is not None}
+    assert {name for name in limits if re.fullmatch(NEAR_AT_80, name)} == limits & OF_LOSSES
     assert any("ExposureNearLimit" in text and 'limit!="account_age_seconds_max"' in text for text in looked)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from risk.asked import OF_ORDERS
 from risk.decide import explain
 from signalbox.messages import (
     Decision,
@@ -86,7 +85,7 @@ def test_a_wish_comes_to_one_order(
     assert (order.order_type, order.limit_price, order.time_in_force) == (OrderType.MARKET, None, TimeInForce.DAY)
     assert isinstance(decision.intent, PositionIntent)
     assert (decision.intent.action, decision.basis.position.quantity) == (action, Decimal(held))
-    assert decision.passed == len(OF_ORDERS) + 1
+    assert decision.passed == len(explain(w.state.rules, decision))
 
 
 def test_with_a_limit_it_is_a_limit_order(world: Any) -> None:

@@ -106,7 +106,7 @@ def test_a_limit_that_no_scope_states_denies(world: Any) -> None:
         desk = {limit: value for limit, value in whole.desk.items() if limit != name}
         w.state.rules = with_limits(w.state.rules, replace(version(w), limits=LimitsByScope(desk=desk)))
         decision = w.decide(w.order(quantity="1"))
-        if name == "intents_per_minute_per_name_max":  # half of what all may send
+        if name == "intents_per_minute_per_name_max" or LIMITS[name].is_optional:  # half of all; nothing is bounded
             assert isinstance(decision, IntentApproved)
             continue
         [told] = [check for check in decision.checks if check.name == "limits_stated"]
@@ -135,8 +135,8 @@ def test_what_one_strategy_states_lets_nobody_else_through(world: Any) -> None:
 
 
 def test_a_limit_of_a_later_version_of_risk_denies(world: Any) -> None:
-    w = holding(world, desk=stated(daily_loss_max=5))
-    assert "states daily_loss_max, or this version of risk does not know it" in w.decide(w.order()).reason
+    w = holding(world, desk=stated(weekly_loss_max=5))
+    assert "states weekly_loss_max, or this version of risk does not know it" in w.decide(w.order()).reason
 
 
 def test_ages_collars_and_rates_go_by_scope_too(world: Any) -> None:
@@ -204,8 +204,13 @@ def test_nothing_that_a_scope_states_is_ever_exceeded(holds: list[dict[str, Deci
     for name in LIMITS:
         said = [each[name] for each in holds if name in each]
         if said:
-            assert getattr(found.limits, name) == min(said)
-            assert holds[int(found.decided_by[name])][name] == min(said)
+            tightest = max(said) if LIMITS[name].is_minimum else min(said)
+            assert getattr(found.limits, name) == tightest
+            assert holds[int(found.decided_by[name])][name] == tightest
+        elif LIMITS[name].is_optional:
+            assert getattr(found.limits, name) is None
+            assert name in found.unstated
+            assert name not in found.missing
         elif name != "intents_per_minute_per_name_max":
             assert name in found.missing
 

@@ -5,10 +5,13 @@ Owns the fold of `BooksAdjusted`, but for what it switches (`risk.switches`). It
 
 from __future__ import annotations
 
-from signalbox.messages import BooksAdjusted, ChangeKind
+from decimal import Decimal
 
+from signalbox.messages import BooksAdjusted, ChangeKind, Fill
+
+from risk import losing
 from risk.exposure import books_of, holding_of, note_traded, revalue, settle_terms
-from risk.state import ONE, ZERO, RiskState
+from risk.state import ONE, ZERO, Holding, RiskState
 
 
 def adjust(state: RiskState, event: BooksAdjusted) -> None:
@@ -27,3 +30,13 @@ def adjust(state: RiskState, event: BooksAdjusted) -> None:
         if change.quantity:
             note_traded(holding, change.cost / change.quantity)
         revalue(books, change.symbol, holding)
+        losing.change(state, books, event.venue, change, holding)
+
+
+def in_units_of_now(holding: Holding, fill: Fill) -> Decimal:
+    """What a fill is worth in units of now: traded before a split it is in old ones, before a figure was set in it."""
+    quantity = fill.quantity
+    for at, numerator, denominator in holding.rescaled:
+        if fill.at < at:
+            quantity = quantity * numerator / denominator
+    return quantity

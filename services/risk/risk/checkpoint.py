@@ -22,6 +22,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
+from signalbox.average_cost import Holding as Bought
 from signalbox.desk import Desk
 from signalbox.messages import Fill, FlattenIntent, LimitsRefused, LimitsSet, SwitchSeen
 
@@ -30,8 +31,10 @@ from risk.exposure import restore_books
 from risk.known import KnownIds
 from risk.rules import with_limits
 from risk.state import RATE_WINDOW, AccountBooks, Flatten, Group, Holding, Market, RiskState, WorkingOrder
+from risk.traded import Losses, Traded
 
 SHAPE = 6
+LASTING = ("day", "opening", "lowest", "peak", "last", "in_a_row", "closed_at")
 ROWS_AT_ONCE = 200
 ANSWERS_AT_ONCE = 2_000
 SHEETS_AT_ONCE = 16
@@ -48,6 +51,28 @@ class HoldingRow(Struct, frozen=True, kw_only=True):
     currency: str
     multiplier: Decimal
     rescaled: list[tuple[datetime, Decimal, Decimal]] = []
+
+
+class TradedRow(Struct, frozen=True, kw_only=True):
+    """What has come of a symbol: see `risk.traded.Traded`."""
+
+    symbol: str
+    held: Bought
+    begun: Decimal
+    stopped_at: datetime | None
+
+
+class LossesRow(Struct, frozen=True, kw_only=True):
+    """What the account has won and lost: see `risk.traded.Losses`."""
+
+    traded: list[TradedRow]
+    day: datetime | None
+    opening: Decimal
+    lowest: Decimal
+    peak: Decimal | None
+    last: Decimal | None
+    in_a_row: int
+    closed_at: datetime | None
 
 
 class Begin(Struct, tag=True, frozen=True, kw_only=True):
@@ -97,6 +122,7 @@ class Account(Struct, tag=True, frozen=True, kw_only=True):
     approvals: list[datetime]
     approvals_by_name: dict[str, list[datetime]]
     unconfirmed_fills: list[tuple[datetime, Decimal]]
+    losses: LossesRow
 
 
 class Flattens(Struct, tag=True, frozen=True, kw_only=True):
@@ -201,6 +227,17 @@ def _account(venue: str, account: str, books: AccountBooks) -> Account:
         approvals=list(books.approvals),
         approvals_by_name=by_name,
         unconfirmed_fills=list(books.unconfirmed_fills),
+        losses=_losses(books.losses),
+    )
+
+
+def _losses(losses: Losses) -> LossesRow:
+    return LossesRow(
+        traded=[
+            TradedRow(symbol=symbol, held=each.held, begun=each.begun, stopped_at=each.stopped_at)
+            for symbol, each in losses.traded.items()
+        ],
+        **{name: getattr(losses, name) for name in LASTING},
     )
 
 
@@ -323,9 +360,15 @@ class StateLoader:
                 approvals=deque(account.approvals),
                 approvals_by_name={name: deque(lately) for name, lately in account.approvals_by_name.items()},
                 unconfirmed_fills=deque(account.unconfirmed_fills),
+                losses=_restored(account.losses),
             )
             restore_books(state, (account.venue, account.account), books, self._orders)
         return Folded(begin.last_decision, begin.messages)
+
+
+def _restored(row: LossesRow) -> Losses:
+    traded = {each.symbol: Traded(each.held, each.begun, stopped_at=each.stopped_at) for each in row.traded}
+    return Losses(traded, **{name: getattr(row, name) for name in LASTING})
 
 
 def _holding(row: HoldingRow) -> Holding:

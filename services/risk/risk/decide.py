@@ -238,7 +238,7 @@ def _judged(rules: Rules, basis: Basis, intent: Intent, symbol_error: str, by: s
 
 
 def _judged_order(facts: OrderFacts, checks: Rows[OrderFacts]) -> Judged:
-    return Judged(checks.failed(facts), len(checks), facts.market_price, facts.commission)
+    return Judged(checks.failed(facts), checks.count(facts), facts.market_price, facts.commission)
 
 
 def _judged_position(
@@ -262,7 +262,7 @@ def _judged_change(
         return judged
     checks, of_order = changed
     reference = of_order.market_price if checks is OF_CHANGED_ORDERS else None
-    return Judged(judged.failed + checks.failed(of_order), judged.rows + len(checks), reference)
+    return Judged(judged.failed + checks.failed(of_order), judged.rows + checks.count(of_order), reference)
 
 
 def _would_pass(
@@ -309,7 +309,7 @@ def _judge_list(
     for each in gather_legs(rules, basis, intent, symbol_error, by, at):
         of_leg = rows_of_leg(each.facts)
         failed += tuple(_of_leg(each.leg, check) for check in of_leg.failed(each.facts))
-        rows += len(of_leg)
+        rows += of_leg.count(each.facts)
         if reference is None:
             reference = each.facts.market_price
     return failed, rows, reference

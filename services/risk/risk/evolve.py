@@ -44,9 +44,9 @@ from signalbox.messages import (
 from signalbox.order_lists import Terms, order_intent, plan_of
 from signalbox.subjects import EXTERNAL_PREFIX
 
-from risk import attached, changing, elsewhere
+from risk import attached, changing, elsewhere, losing
 from risk.account_ages import FUNDS, said_at
-from risk.adjusting import adjust
+from risk.adjusting import adjust, in_units_of_now
 from risk.exposure import alter, books_of, end, holding_of, note_traded, revalue, settle_terms, work
 from risk.flattening import begun, note_try, number_of
 from risk.known import Verdict
@@ -89,6 +89,7 @@ def fold_new_decision(state: RiskState, decision: IntentApproved | IntentDenied)
     intent = decision.intent
     if intent is None:
         return
+    losing.note_decision(state, decision)
     is_approved = isinstance(decision, IntentApproved)
     ended = state.known.decide(intent.id, _APPROVED if is_approved else _DENIED, sequence)
     if not isinstance(decision, IntentApproved):
@@ -342,6 +343,10 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
         _move(state, books, event, replaced, -1)
     before = holding_of(state, books, event.venue, fill.symbol).quantity
     holding = _move(state, books, event, fill, 1)
+    if replaced is None:
+        losing.close(books, event, fill, before, state.orders.get(_key(event)))
+    else:
+        losing.correct(books, fill.symbol)
     opened = abs(holding.quantity) - abs(before)
     known = state.accounts.get((event.venue, event.account))
     if opened > 0 and (known is None or fill.at >= said_at(known.message, FUNDS)):
@@ -358,21 +363,13 @@ def _fill(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, 
             books.unconfirmed_fills.appendleft((max(first_at, second_at), first + second))
 
 
-def _in_units_of_now(holding: Holding, fill: Fill) -> Decimal:
-    """What a fill is worth in units of now: traded before a split it is in old ones, before a figure was set in it."""
-    quantity = fill.quantity
-    for at, numerator, denominator in holding.rescaled:
-        if fill.at < at:
-            quantity = quantity * numerator / denominator
-    return quantity
-
-
 def _move(state: RiskState, books: AccountBooks, event: OrderEvent, fill: Fill, times: int) -> Holding:
     holding = holding_of(state, books, event.venue, fill.symbol)
-    quantity = _in_units_of_now(holding, fill) if holding.rescaled else fill.quantity
-    holding.quantity += fill.side.sign * times * quantity
+    quantity = fill.side.sign * times * (in_units_of_now(holding, fill) if holding.rescaled else fill.quantity)
+    holding.quantity += quantity
     note_traded(holding, fill.price)
     revalue(books, fill.symbol, holding)
+    losing.move(state, books, event, fill, quantity, holding)
     return holding
 
 
@@ -392,5 +389,6 @@ def _adopt(state: RiskState, books: AccountBooks, event: AccountAdopted, source:
         if not holding.currency:
             holding.currency, holding.multiplier = held.currency, held.multiplier
         note_traded(holding, held.average_price)
+        losing.take_over(state, books, event.venue, held, holding)
     for symbol, holding in books.holdings.items():
         settle_terms(state, books, symbol, holding)

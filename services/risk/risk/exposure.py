@@ -12,6 +12,7 @@ from typing import Any
 
 from signalbox.messages import NEVER, Side
 
+from risk import losing
 from risk.account_ages import FUNDS, said_at
 from risk.margins import raised_margin, rates_by_symbol
 from risk.prices import mark_price
@@ -85,6 +86,7 @@ def settle_terms(state: RiskState, books: AccountBooks, symbol: str, holding: Ho
     holding.rate = conversion_rate(state.desk, books.currency, holding.currency, said)
     holding.funds_fraction = raised_margin(books, symbol, holding.margin_fraction)
     revalue(books, symbol, holding)
+    losing.settle(books, symbol, holding)
 
 
 def revalue(books: AccountBooks, symbol: str, holding: Holding) -> None:
@@ -222,6 +224,7 @@ def restore_books(state: RiskState, key: AccountKey, books: AccountBooks, orders
         held.mark = held.traded_mark
         observe(state, held, venue, symbol)
         settle_terms(state, books, symbol, held)
+    losing.watch_all(state, books, venue)
     for name, order in orders.items():
         if (order.venue, order.account) == key:
             work(state, books, name, order)

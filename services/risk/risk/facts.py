@@ -100,6 +100,11 @@ class IntentFacts(Struct, kw_only=True, gc=False):
         """Whose limit it is that was held against; "" = the desk file's."""
         return ""
 
+    @property
+    def unstated(self) -> frozenset[str]:
+        """The limits that none has to state, and none has: nothing is asked about them."""
+        return frozenset()
+
 
 class CancelFacts(IntentFacts, kw_only=True):
     """What the checks of a cancel look at."""
@@ -176,6 +181,10 @@ class OrderFacts(IntentFacts, kw_only=True):
 
     def scope_of(self, limit: str) -> str:
         return self.in_force.decided_by.get(limit, "")
+
+    @property
+    def unstated(self) -> frozenset[str]:
+        return self.in_force.unstated
 
 
 def normalised(rules: Rules, intent: Intent) -> tuple[Intent, str]:

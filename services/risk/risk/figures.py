@@ -17,6 +17,7 @@ from signalbox.desk import Limits
 from signalbox.messages import NEVER, AccountState, Side
 
 from risk.account_ages import oldest
+from risk.losing import drawdown, losses_in_a_row, standing
 from risk.state import RATE_WINDOW, ZERO, AccountBooks, AccountKey, Holding, RiskState, SymbolKey, worst_quantity
 
 FIGURES = frozenset(AccountState.__struct_fields__)
@@ -65,6 +66,25 @@ def intents_per_minute_per_name_used(state: RiskState, account: AccountKey, now:
 def account_age_used(state: RiskState, account: AccountKey, now: datetime) -> float:
     limit = _limits(state, account).account_age_seconds_max
     return account_age_seconds(state, account, now) / limit if limit else nan
+
+
+def daily_loss_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    limit, found = _limits(state, account).daily_loss_max, standing(state, account, now)
+    return _share(found.opening - found.lowest, limit) if limit is not None and found.pnl is not None else nan
+
+
+def drawdown_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    limit, found = _limits(state, account).drawdown_max_fraction, standing(state, account, now)
+    told = state.accounts.get(account)
+    if limit is None or told is None:
+        return nan
+    fraction = drawdown(found.pnl, found.peak, told.message.net_liquidation)
+    return _share(fraction, limit) if fraction is not None else nan
+
+
+def consecutive_losses_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    limit = _limits(state, account).consecutive_losses_max
+    return _share(losses_in_a_row(state, account, now), limit) if limit is not None else nan
 
 
 def _limits(state: RiskState, account: AccountKey, symbol: str = "") -> Limits:

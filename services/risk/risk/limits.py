@@ -10,6 +10,8 @@ from datetime import datetime
 from math import isfinite
 from typing import Any
 
+from signalbox.limits import term_of
+
 from risk.asked import OF_ORDERS
 from risk.checks.rows import Limit, Row
 from risk.state import AccountKey, RiskState
@@ -28,8 +30,15 @@ def bounds_of(rows: Iterable[Row[Any]] = OF_ORDERS) -> frozenset[str]:
 def limit_use(
     state: RiskState, account: AccountKey, now: datetime, rows: Iterable[Row[Any]] = OF_ORDERS
 ) -> dict[str, float]:
-    """The used share of each limit that accumulates, by its name; 1 = all of it."""
-    return {limit.name: limit.used(state, account, now) for _, limit in limits_of(rows) if limit.used is not None}
+    """The used share of each limit that accumulates, by its name; 1 = all of it. Without those that none has to state,
+    and none has.
+    """
+    holds = state.rules.limits_for(*account, "", "").limits
+    return {
+        limit.name: limit.used(state, account, now)
+        for _, limit in limits_of(rows)
+        if limit.used is not None and not (term_of(limit.name).is_optional and getattr(holds, limit.name) is None)
+    }
 
 
 def used_in_words(state: RiskState, account: AccountKey, now: datetime) -> str:

@@ -33,7 +33,7 @@ from signalbox.messages import (
     VenueLink,
 )
 
-from risk import elsewhere
+from risk import elsewhere, losing
 from risk.facts import Request
 from risk.flattening import under_way, unsettled
 from risk.keeping import ONCE
@@ -44,6 +44,7 @@ from risk.state import (
     RATE_WINDOW,
     ZERO,
     AccountBooks,
+    AccountKey,
     Market,
     RiskState,
     Scope,
@@ -93,7 +94,7 @@ def _about_order(
         room=(state.room or UNSEEN).kept,
         link=_link(state.links.get(account_key), intent.symbol),
         account=state.accounts.get(account_key, UNSEEN).kept,
-        books=_books(books, request.by, at) if books is not None else NO_BOOKS,
+        books=_books(state, account_key, intent.symbol, request.by, at) if books is not None else NO_BOOKS,
         instrument=_instrument(state.instruments.get(symbol_key), books),
         position=_position(books, intent.symbol) if books is not None else NO_POSITION,
         quote=state.quotes.get(symbol_key, UNSEEN).kept,
@@ -227,7 +228,7 @@ def _member(
         account=told.kept if told is not None else None,
         net_liquidation=told.message.net_liquidation if told is not None else None,
         currency=told.message.currency if told is not None else "",
-        books=_books(books, request.by, at) if books is not None else NO_BOOKS,
+        books=_books(state, key, intent.symbol, request.by, at) if books is not None else NO_BOOKS,
         instrument=instrument if found is not None and instrument != found.kept else None,
         position=_position(books, intent.symbol) if books is not None else NO_POSITION,
         order=_seen(order) if order is not None else None,
@@ -280,7 +281,8 @@ def _link(found: Seen[VenueLink] | None, symbol: str) -> LinkSeen | None:
     return structs.replace(kept, unread=found.message.unread[symbol])
 
 
-def _books(books: AccountBooks, name: str, at: datetime) -> BooksSeen:
+def _books(state: RiskState, key: AccountKey, symbol: str, name: str, at: datetime) -> BooksSeen:
+    books = state.books[key]
     return BooksSeen(
         source=books.adopted_source,
         currency=books.currency,
@@ -291,6 +293,7 @@ def _books(books: AccountBooks, name: str, at: datetime) -> BooksSeen:
         working_orders=books.working_orders,
         approvals=_lately(books.approvals, at),
         approvals_of_name=_lately(books.approvals_by_name.get(name, ()), at),
+        losses=losing.seen(state, key, symbol, at) if state.rules.book.states_losses else None,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from math import nan
 
 from prometheus_client import Counter, Gauge, Histogram
-from signalbox.limits import Scope, tables
+from signalbox.limits import LIMITS, Scope, tables
 from signalbox.messages import (
     Decision,
     FlattenEnded,
@@ -27,6 +28,7 @@ from risk.known import Verdict
 from risk.limits import limit_use
 from risk.state import RiskState, account_keys
 
+OPTIONAL = frozenset(name for name, term in LIMITS.items() if term.is_optional)
 FLAT, LEFT = "flat", "left"
 SET, REFUSED = "set", "refused"
 READ, UNREADABLE, ALREADY_DECIDED, GONE = "read", "unreadable", "already decided", "gone"
@@ -206,7 +208,7 @@ def show_limits(state: RiskState) -> None:
     LIMITS_SCOPES.set(sum(scope is not Scope.DESK for scope, _, _ in tables(state.rules.stated)))
     LIMITS_FILE_CHANGED.set(state.rules.is_file_changed)
     for name, limit in stated.items():
-        LIMIT.labels(name).set(float(limit))
+        LIMIT.labels(name).set(float(limit or 0))
 
 
 def show_intake(waiting: dict[str, int], held_back: set[str]) -> None:
@@ -233,8 +235,12 @@ def show_state(state: RiskState, now: datetime) -> None:
         WORKING_ORDERS.labels(venue, account).set(books.working_orders)
         UNVALUED_SYMBOLS.labels(venue, account).set(len(books.unvalued))
         APPROVALS.labels(venue, account).set(approvals_lately(books, now))
-        for limit, share in limit_use(state, (venue, account), now).items():
+        used = limit_use(state, (venue, account), now)
+        for limit, share in used.items():
             LIMIT_USE.labels(venue, account, limit).set(share)
+        for limit in OPTIONAL - used.keys():  # it was stated, and is no more
+            with contextlib.suppress(KeyError):
+                LIMIT_USE.remove(venue, account, limit)
         if (venue, account) in state.accounts:
             ACCOUNT_EQUITY.labels(venue, account).set(equity(state, (venue, account)))
             ACCOUNT_AGE_SECONDS.labels(venue, account).set(account_age_seconds(state, (venue, account), now))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from signalbox.messages import AccountState, Instrument, Quote, TradingState, VenueLink
 from signalbox.room import StreamRoom
 
-from risk import keeping
+from risk import keeping, losing
 from risk.account_ages import FUNDS, said_at
 from risk.elsewhere import price_at
 from risk.exposure import books_of, revalue, settle_terms
@@ -29,8 +29,12 @@ def fold_quote(state: RiskState, quote: Quote) -> None:
         return
     for (venue, _), books in state.books.items():
         holding = books.holdings.get(quote.symbol) if venue == quote.venue else None
-        if holding is not None and holding.mark != mark:
+        if holding is None:
+            continue
+        losing.note_price(state, books, quote)
+        if holding.mark != mark:
             holding.mark = mark
+            losing.settle(books, quote.symbol, holding)
             if holding.unpriced_orders and state.has_external:
                 price_at(state, books, quote.symbol, mark)
             if not is_flat(holding):

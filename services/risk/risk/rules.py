@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from signalbox.commissions import Commission, by_instrument
 from signalbox.desk import Desk
 from signalbox.instruments import parse_symbol
-from signalbox.limits import name_of, of_desk_file, tightest
+from signalbox.limits import name_of, named_by, of_desk_file, tightest
 from signalbox.messages import LimitsByScope, LimitsSet, Order, OrderIntent
 
 from risk.scopes import LimitBook, LimitsInForce
@@ -70,7 +70,7 @@ def rules_of(desk: Desk) -> Rules:
     """The rules of a desk file. Equal ones have the same version, whatever else in the file is another."""
     allowed = frozenset((line.venue, parse_symbol(line.symbol).canonical) for line in desk.instruments)
     taken: tuple[object, ...] = (
-        desk.limits,
+        named_by(desk.limits),
         sorted(desk.venues.items()),
         sorted(allowed),
         sorted(desk.fx_rates.items()),

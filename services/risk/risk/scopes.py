@@ -14,12 +14,13 @@ from functools import lru_cache
 from typing import Any
 
 from signalbox.desk import Desk, Limits
-from signalbox.limits import LIMITS, PER_NAME, Scope, asset_class, of_desk_file, tables, words
+from signalbox.limits import LIMITS, OF_LOSSES, PER_NAME, Scope, asset_class, of_desk_file, tables, words
 from signalbox.messages import LimitsByScope
 
 NONE = Decimal(0)
 """What stands for a limit that no scope states: nothing is within it."""
 RATE = "intents_per_minute_max"
+OPTIONAL = tuple(name for name, term in LIMITS.items() if term.is_optional)
 SYMBOLS_REMEMBERED_MAX = 10_000
 DESK_FILE = "desk-file"
 
@@ -29,7 +30,7 @@ class LimitsInForce:
     """What holds for one combination of scopes. `decided_by` says of each limit which scope it is of.
 
     It is empty where the desk file alone says. `missing` are the limits that no scope states, and those that are stated
-    and not known here: either denies. Ages are the limits' seconds as spans.
+    and not known here: either denies; `unstated` those that none has to state. Ages are the limits' seconds as spans.
     """
 
     limits: Limits
@@ -39,12 +40,13 @@ class LimitsInForce:
     account_age_max: timedelta
     intent_age_max: timedelta
     name_rate_max: int
+    unstated: frozenset[str]
 
 
 class LimitBook:
     """The limits of a desk: its file's alone, or those `stated` since; `with_file` = the file's beside those."""
 
-    __slots__ = ("_asset_class", "_file", "_found", "_named", "_only", "_stated")
+    __slots__ = ("_asset_class", "_file", "_found", "_named", "_only", "_stated", "states_losses")
 
     def __init__(self, desk: Desk, stated: LimitsByScope | None, *, with_file: bool) -> None:
         self._stated = stated
@@ -54,6 +56,10 @@ class LimitBook:
         self._found: dict[tuple[str, ...], LimitsInForce] = {}
         """Bounded: of each scope the names that state something, and none."""
         self._asset_class = lru_cache(SYMBOLS_REMEMBERED_MAX)(asset_class)
+        holds: list[Mapping[str, Decimal]] = [of_desk_file(desk.limits).desk if stated is None or with_file else {}]
+        holds += [each for _, _, each in tables(self._named)]
+        self.states_losses = any(not OF_LOSSES.isdisjoint(each) for each in holds)
+        """Whether a decision has to look at what an account has won and lost."""
 
     def __eq__(self, other: object) -> bool:
         """Whether the same is stated: what is resolved of it is then the same."""
@@ -104,13 +110,18 @@ def resolve(holds: Iterable[tuple[str, Mapping[str, Decimal]]]) -> LimitsInForce
         for limit, number in stated.items():
             if limit not in LIMITS:
                 unknown.append(limit)
-            elif limit not in value or number < value[limit]:
+            elif limit not in value or LIMITS[limit].is_tighter(number, value[limit]):
                 value[limit], decided_by[limit] = number, who
-    missing = [limit for limit in LIMITS if limit not in value and limit != PER_NAME]
+    missing = [
+        limit for limit, term in LIMITS.items() if limit not in value and limit != PER_NAME and not term.is_optional
+    ]
     if PER_NAME not in value and RATE in decided_by:
         decided_by[PER_NAME] = decided_by[RATE]
-    numbers: dict[str, Any] = {limit: value.get(limit, NONE) for limit in LIMITS}
-    numbers |= {limit: int(numbers[limit]) for limit, term in LIMITS.items() if term.is_whole}
+    numbers: dict[str, Any] = {
+        limit: value.get(limit, None if term.is_optional else NONE) for limit, term in LIMITS.items()
+    }
+    whole = [limit for limit, term in LIMITS.items() if term.is_whole and numbers[limit] is not None]
+    numbers |= {limit: int(numbers[limit]) for limit in whole}
     limits = Limits(**{**numbers, PER_NAME: numbers[PER_NAME] if PER_NAME in value else None})
     return _in_force(limits, decided_by, (*missing, *unknown))
 
@@ -124,4 +135,5 @@ def _in_force(limits: Limits, decided_by: Mapping[str, str], missing: tuple[str,
         account_age_max=timedelta(seconds=limits.account_age_seconds_max),
         intent_age_max=timedelta(seconds=limits.intent_age_seconds_max),
         name_rate_max=limits.name_intents_per_minute_max,
+        unstated=frozenset(name for name in OPTIONAL if getattr(limits, name) is None),
     )

@@ -41,6 +41,7 @@ from signalbox.subjects import EXTERNAL_PREFIX
 from risk.answered import AnsweredIntents, AnsweredLimits
 from risk.known import KnownIds
 from risk.rules import Rules, rules_of
+from risk.traded import Losses
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -246,6 +247,7 @@ class AccountBooks:
     rates: Mapping[str, Decimal] = field(default_factory=dict)
     margin_fractions: Mapping[str, Decimal] = field(default_factory=dict)
     margin_rates: Mapping[str, MarginRate] = field(default_factory=dict)
+    losses: Losses = field(default_factory=Losses)
 
 
 Market = tuple[str, str, str]

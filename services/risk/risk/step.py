@@ -29,7 +29,7 @@ from signalbox.messages import (
 )
 from signalbox.room import StreamRoom
 
-from risk import evolve, observed
+from risk import evolve, losing, observed
 from risk.decide import decide
 from risk.facts import Request
 from risk.going_on import go_on
@@ -65,6 +65,10 @@ class FlattensLooked(Struct, frozen=True):
     clock_is_stale: bool = False
 
 
+class LossesLooked(Struct, frozen=True):
+    """It is time to look how each account stands: a day may have begun. Only who decides is told so."""
+
+
 Observed = (
     Quote
     | VenueLink
@@ -78,7 +82,7 @@ Observed = (
     | RoomLost
 )
 """What is told beside TRADE. What goes by its own id needs no place where it was seen."""
-Incoming = Request | LimitsProposed | Ruling | TradeEvent | Recalled | FlattensLooked | Observed
+Incoming = Request | LimitsProposed | Ruling | TradeEvent | Recalled | FlattensLooked | LossesLooked | Observed
 
 
 def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ruling, ...]:
@@ -114,6 +118,8 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ru
             fold_limits(state, incoming)
         case FlattensLooked(clock_is_stale):
             return tuple(go_on(state, at, clock_is_stale))
+        case LossesLooked():
+            losing.look(state, at)
         case Recalled():
             recall_terms(state, incoming.events)
         case VenueLink() | LinkLost():

@@ -116,11 +116,32 @@ class PositionSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     needed_funds: Decimal = ZERO
 
 
+class LossesSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What an account has won and lost, where a limit on that is stated; all in its currency.
+
+    `pnl` is realised and unrealised since the desk took its books over, before costs; None = nobody can say, for
+    `unknown`. `opening` is what it was when the account's day began (`since`), `lowest` the lowest that decisions of
+    that day have seen and `peak` the highest of all, this decision with them. `net_liquidation` is what the venue last
+    said that the account is worth. `losses_in_a_row` are positions that were closed at a loss this day, since the last
+    one that was not. `stopped_at` is when a stop last closed something in the order's symbol.
+    """
+
+    since: Utc | None = None
+    pnl: Decimal | None = None
+    unknown: str = ""
+    opening: Decimal = ZERO
+    lowest: Decimal = ZERO
+    peak: Decimal = ZERO
+    net_liquidation: Decimal | None = None
+    losses_in_a_row: int = 0
+    stopped_at: Utc | None = None
+
+
 class BooksSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The account: `source` is where the desk took its books over, "" = it has not.
 
     `approvals` are orders let through in the last minute, `approvals_of_name` those of the sender. `unconfirmed_funds`
-    are taken by fills that the venue's figures can not contain yet.
+    are taken by fills that the venue's figures can not contain yet. `losses` None = no limit on them was stated.
     """
 
     source: str = ""
@@ -132,6 +153,7 @@ class BooksSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     working_orders: int = 0
     approvals: int = 0
     approvals_of_name: int = 0
+    losses: LossesSeen | None = None
 
 
 class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -1,7 +1,7 @@
 """A check is a row: why an intent fails it, and what to tell of it. The order of rows is the order of reasons.
 
 Owns the form. A limit is added as a row, beside its row in `signalbox.limits.LIMITS` (where it may be stated) and its
-field in `signalbox.desk.Limits`: the row here has its sentence, its figures, what of it is used and what the
+field in `signalbox.desk_limits.Limits`: the row here has its sentence, its figures, what of it is used and what the
 documentation says; the decision, the metric with its panels and alert, the marks on charts and docs/limits.md follow.
 Most intents pass every check, and nobody reads the figures of one that passed unless he asks: so a decision asks
 `why_not` alone, and what is told is made of the failed checks, or when somebody wants to see all.
@@ -67,6 +67,10 @@ class Row(Generic[F]):
     is_bound: bool = False
     stands: Callable[[F], bool] = never
 
+    def is_asked(self, unstated: frozenset[str]) -> bool:
+        """Whether there is something to hold an intent against."""
+        return self.limit is None or self.limit.name not in unstated
+
     def check(self, facts: F, reason: str) -> Check:
         """The check as it is told, with the reason that `why_not` gave."""
         limit, observed, source = self.tell(facts)
@@ -86,12 +90,13 @@ class Rows(Generic[F]):
     there need not be asked again. Without it all are asked always.
     """
 
-    __slots__ = ("_ground_of", "_passed_on", "_questions", "_questions_but", "_rows")
+    __slots__ = ("_counts", "_ground_of", "_passed_on", "_questions", "_questions_but", "_rows")
 
     def __init__(self, rows: Iterable[Row[F]], ground_of: Callable[[F], tuple[Form, Ground]] | None = None) -> None:
         self._rows = tuple(rows)
         self._questions = tuple([row.why_not for row in self._rows])
         self._questions_but: dict[frozenset[str], tuple[Callable[[F], str], ...]] = {}
+        self._counts: dict[frozenset[str], int] = {}
         self._ground_of = ground_of
         # Bounded: nothing passes for a market that is not the desk's
         self._passed_on: dict[Form, tuple[Ground, tuple[Callable[[F], str], ...]]] = {}
@@ -101,6 +106,14 @@ class Rows(Generic[F]):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def count(self, facts: F) -> int:
+        """How many are asked of an intent: not those whose limit none has to state, and none has."""
+        unstated = facts.unstated
+        count = self._counts.get(unstated)
+        if count is None:
+            count = self._counts[unstated] = sum(row.is_asked(unstated) for row in self._rows)
+        return count
 
     def failed(self, facts: F) -> tuple[Check, ...]:
         """The checks that an intent fails, in order."""
@@ -129,5 +142,6 @@ class Rows(Generic[F]):
         return not any(why_not(facts) for why_not in questions)
 
     def told(self, facts: F) -> tuple[Check, ...]:
-        """All checks, in order."""
-        return tuple([row.check(facts, row.why_not(facts)) for row in self._rows])
+        """All checks that are asked, in order."""
+        unstated = facts.unstated
+        return tuple([row.check(facts, row.why_not(facts)) for row in self._rows if row.is_asked(unstated)])
