@@ -68,6 +68,21 @@ nothing opens either until the next day.
 That a limit was reached is fixed in TRADE, by the decision that saw it, and so holds in every process and after every
 restart. What prices alone did between two decisions is not: whom a dip has denied nothing, it binds no longer.
 
+## Stops
+
+A stop is a leg of the order's own list, a bracket or what follows an entry, that trades as the position loses. One that
+is sent by itself, before or after, does not count here. Both limits are asked when the list is sent, of its entry; what
+only reduces passes both. A change of the entry's price afterwards is not held against them.
+
+- `risk_per_trade_max`. *Measures* the way from where the entry is taken to fill (its limit, its stop, or the market) to
+  where its stop triggers (a trailing one: where it begins), for all that the stop is for, with the multiplier, in the
+  account's currency, without slippage and costs. Of a part of the entry that no stop is for, all that it is worth
+  counts. *Stops* a list that could lose more. *Lets through* an order without any stop, which `stop_required` is for.
+- `stop_required = 1`. *Stops* whatever opens without a stop for all of its quantity.
+
+A bracket that buys 100 at 50 with its stop at 48 loses 200 at it: with `risk_per_trade_max = 200` it passes, for 101 it
+does not.
+
 ## Scopes
 
 A limit may be stated for the desk, a venue, an account, an asset class (STOCK, OPTION, PERPETUAL, FOREX), a strategy

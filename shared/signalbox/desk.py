@@ -325,6 +325,8 @@ def _limit_rule(path: str, key: str, value: object) -> Iterator[str]:
         return
     if not (number.is_finite() and number > 0):
         yield f"{path} is {shown(value)}: a limit is a number above 0. To stop all trading, use `signalbox halt`."
+    elif key == "stop_required" and number != 1:
+        yield f"{path} is {shown(value)}: state 1, or leave it out where an order needs no stop."
     elif key.endswith("_fraction") and number > 1:
         yield f'{path} is {shown(value)}: it is a fraction, at most 1 ("0.05" is 5 %).'
 

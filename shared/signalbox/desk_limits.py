@@ -34,6 +34,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drawdown_max_fraction: Decimal | None = None
     consecutive_losses_max: int | None = None
     cooldown_seconds_after_stop: int | None = None
+    risk_per_trade_max: Decimal | None = None
+    stop_required: int | None = None
 
     @property
     def name_intents_per_minute_max(self) -> int:

@@ -34,7 +34,7 @@ SET_BYTES_MAX = 10_000
 MISTAKES_MAX = 40
 NAME_CHARACTERS_MAX = 64
 DIGITS_OF_NAME = 16
-PER_NAME = "intents_per_minute_per_name_max"
+PER_NAME, STOP_REQUIRED = "intents_per_minute_per_name_max", "stop_required"
 
 
 class Scope(StrEnum):
@@ -90,6 +90,8 @@ LIMITS: Mapping[str, LimitTerm] = {
     "drawdown_max_fraction": LimitTerm(OF_ACCOUNTS, most=Decimal(1), is_optional=True),
     "consecutive_losses_max": LimitTerm(OF_ACCOUNTS, is_whole=True, is_optional=True),
     "cooldown_seconds_after_stop": LimitTerm(EVERYWHERE, is_whole=True, is_optional=True, is_minimum=True),
+    "risk_per_trade_max": LimitTerm(EVERYWHERE, is_optional=True),
+    STOP_REQUIRED: LimitTerm(EVERYWHERE, is_whole=True, most=Decimal(1), is_optional=True),
 }
 OF_LOSSES = frozenset(
     {"daily_loss_max", "drawdown_max_fraction", "consecutive_losses_max", "cooldown_seconds_after_stop"}
@@ -263,6 +265,8 @@ def _limit_mistakes(path: str, scope: Scope, limit: str, value: Decimal) -> Iter
         yield f"{path} is of a whole account: state it for one of {places}."
     if not (value.is_finite() and value > 0 and is_sane(value)):
         yield f"{path} is {shown(value)}: a limit is a number above 0. To stop all trading, use `signalbox halt`."
+    elif limit == STOP_REQUIRED and value != 1:
+        yield f"{path} is {shown(value)}: state 1, or leave it out where an order needs no stop."
     elif term.most is not None and value > term.most:
         yield f'{path} is {shown(value)}: it is a fraction, at most {term.most} ("0.05" is 5 %).'
     elif term.is_whole and (value != value.to_integral_value() or value > WHOLE_NUMBER_MAX):

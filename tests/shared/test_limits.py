@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from signalbox import messages
@@ -135,6 +137,13 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         ("[desk", "is not TOML"),
         ("[desk]\norder_quantity_max = [1]", 'desk.order_quantity_max is [1]: it must be a decimal number, as "0.05".'),
         ("[strategie.x]\na = 1", "strategie is no key that is read: did you mean strategy?"),
+        ("[desk]\nstop_required = 2", "desk.stop_required is 2: state 1, or leave it out"),
+        ("[desk]\ndrawdown_max_fraction = 2", "desk.drawdown_max_fraction is 2: it is a fraction, at most 1"),
+        (
+            "[desk]\ncooldown_seconds_after_stop = 9\n[symbol.SPY]\ncooldown_seconds_after_stop = 8",
+            "symbol:SPY has cooldown_seconds_after_stop 8, and desk 9: the tightest holds, so that this never would. "
+            "Raise it, or lower the other.",
+        ),
         ("[desk]\norder_quantity_max = nan", "desk.order_quantity_max is NaN: a limit is a number above 0"),
         ("[desk]\norder_quantity_max = 1e99999999999999999999", "is not TOML"),
         ('[strategy.""]\norder_quantity_max = 1', "strategy. is no name"),
@@ -215,7 +224,8 @@ def test_what_is_not_stated_is_not_on_the_wire() -> None:
 def test_a_profile_states_every_limit_and_contradicts_nothing(profile: str) -> None:
     found = load_limits(ROOT / "profiles" / f"{profile}.toml", DESK)
     missing = set(LIMITS) - set(found.desk) - {"intents_per_minute_per_name_max"}
-    assert missing == ({name for name in LIMITS if LIMITS[name].is_optional} if profile == "paper" else set())
+    optional = {name for name in LIMITS if LIMITS[name].is_optional}
+    assert missing == {"paper": optional, "aggressive": {"stop_required"}}.get(profile, set())
     assert found == load_limits(ROOT / "profiles" / f"{profile}.toml", None)
 
 
@@ -228,3 +238,17 @@ def test_the_profiles_are_in_order() -> None:
 
 def test_the_paper_profile_is_what_the_desk_file_has() -> None:
     assert changes(WHOLE, load_limits(ROOT / "profiles" / "paper.toml", DESK)) == ()
+
+
+def test_of_a_cooldown_the_longer_is_the_tighter_one() -> None:
+    short, long = (LimitsByScope(desk=stated(cooldown_seconds_after_stop=seconds)) for seconds in (5, 9))
+    assert tightest(short, long) == tightest(long, short) == long
+    assert loosened(short, long) == ()
+    assert [str(change) for change in loosened(long, short)] == ["desk cooldown_seconds_after_stop: 9 -> 5"]
+
+
+def test_what_a_desk_file_leaves_out_and_may_does_not_change_what_its_limits_are_called() -> None:
+    """The name is that of before there were optional limits: sets that operators made beside it still know the file."""
+    before = {name: getattr(DESK.limits, name) for name in LIMITS if not LIMITS[name].is_optional}
+    assert name_of(DESK.limits) == sha256(msgspec.json.encode(before)).hexdigest()[:16]
+    assert name_of(replace(DESK.limits, daily_loss_max=Decimal(5))) != name_of(DESK.limits)

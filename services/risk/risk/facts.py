@@ -160,7 +160,8 @@ class OrderFacts(IntentFacts, kw_only=True):
     account would look like if this order and all working ones of its side filled at their worst, in its currency.
     `needed_funds` is what the account's working orders and this one would take of its funds, with what this one is
     estimated to cost (`commission`, in the instrument's currency; None = the desk file states no scheme, or no price
-    is known). `reduces` = the position shrinks whatever fills. None = it is not known.
+    is known). `reduces` = the position shrinks whatever fills. None = it is not known. Of the entry of a list `at_stop`
+    is what is lost in the account's currency if it fills and its stops do; `has_stop` = they are for all of it.
     """
 
     intent: OrderIntent
@@ -178,6 +179,8 @@ class OrderFacts(IntentFacts, kw_only=True):
     needed_funds: Decimal | None
     commission: Decimal | None
     reduces: bool | None
+    at_stop: Decimal | None = None
+    has_stop: bool = False
 
     def scope_of(self, limit: str) -> str:
         return self.in_force.decided_by.get(limit, "")

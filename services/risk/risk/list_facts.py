@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from msgspec import Struct, structs
 from signalbox.messages import Basis, BooksSeen, InstrumentSeen, ListLeg, OrderListIntent, PositionSeen, QuoteSeen
-from signalbox.order_lists import Terms, order_intent, plan_of, share_out
+from signalbox.order_lists import STOPS, Terms, order_intent, plan_of, share_out
+from signalbox.order_terms import TRAILING, first_stop
 
 from risk.facts import OrderFacts, gather
 from risk.prices import worst_price
@@ -45,7 +46,7 @@ def gather_legs(
     price = _entry_price(plan.entry, entry.facts)
     if price is None or basis.instrument is None:
         return (entry,)  # which is denied for that, and nothing can be said of the others
-    found, others = _entered(rules, basis, entry.facts, price), []
+    found, others, stops = _entered(rules, basis, entry.facts, price), list[LegFacts](), list[LegFacts]()
     quantities = share_out([each.share for each in plan.sets], [ZERO] * len(plan.sets), plan.quantity, terms.lot_size)
     number = 0
     for each, quantity in zip(plan.sets, quantities, strict=True):
@@ -54,8 +55,30 @@ def gather_legs(
             number += 1
             of_set.append(facts_of(leg, quantity, _beside(found, number), price))
         others += of_set
+        stops += _stop_of(of_set)
         found = _counted(found, of_set)
-    return (entry, *others)
+    return (_with_stops(entry, price, basis.instrument, stops), *others)
+
+
+def _stop_of(legs: list[LegFacts]) -> list[LegFacts]:
+    """The stop of legs of which no more fills than one of them is for."""
+    return [each for each in legs if each.facts.intent.order_type in STOPS][:1]
+
+
+def _with_stops(entry: LegFacts, price: Decimal, instrument: InstrumentSeen, stops: list[LegFacts]) -> LegFacts:
+    """The entry with what is lost if it fills at `price` and its stops at theirs; what has no stop is lost whole."""
+    facts, lost, stopped = entry.facts, ZERO, ZERO
+    for each in stops:
+        order = each.facts.intent
+        trails = order.order_type in TRAILING
+        stop = order.stop_price if not trails else first_stop(order, order.side, price)
+        if stop is not None:
+            lost += order.quantity * max(ZERO, (price - stop) * facts.intent.side.sign)
+            stopped += order.quantity
+    without = max(ZERO, facts.intent.quantity - stopped)
+    unit = instrument.multiplier * facts.rate if facts.rate is not None else None
+    at_stop = (lost + without * price) * unit if unit is not None else None
+    return LegFacts(entry.leg, structs.replace(facts, at_stop=at_stop, has_stop=not without))
 
 
 def _terms(instrument: InstrumentSeen | None) -> Terms:

@@ -32,7 +32,7 @@ from signalbox.messages import (
     PositionHeld,
     Quote,
 )
-from signalbox.order_terms import TRAILING, WITH_STOP
+from signalbox.order_terms import IF_TOUCHED, TRAILING, WITH_STOP
 from signalbox.sessions import ALWAYS, last_opening, session_at
 from signalbox.venues import venue, venue_names
 
@@ -43,7 +43,7 @@ from risk.wording import seconds
 LOOKED_GAP_MAX = timedelta(minutes=5)
 """A process that has looked no longer ago than this was there when the day began."""
 LOOK_EVERY, NOTHING = timedelta(milliseconds=100), timedelta(0)
-_STOPS = WITH_STOP | TRAILING
+_STOPS = (WITH_STOP - IF_TOUCHED) | TRAILING
 _CALENDARS = {name: venue(name).day_calendar for name in venue_names()}
 
 

@@ -56,7 +56,7 @@ UNMOVED_BY_PRICES = frozenset(
     {
         *("quantity", "display_quantity", "trading_state", "reduce_only", "margin_mode", "market_data_type"),
         *("order_quantity", "position_quantity", "option_writing", "total_above_filled"),
-        *("daily_loss", "drawdown", "consecutive_losses", "cooldown"),
+        *("daily_loss", "drawdown", "consecutive_losses", "cooldown", "stop_required"),
     }
 )
 PRICES = ("limit_price", "stop_price")

@@ -456,3 +456,11 @@ def test_a_limit_that_is_stated_no_more_has_no_series(world: Any) -> None:
     w.state.rules = world().state.rules
     metrics.show_state(w.state, w.now)
     assert REGISTRY.get_sample_value("signalbox_risk_limit_use", labels) is None
+
+
+def test_a_target_that_is_touched_is_no_stop(world: Any) -> None:
+    w = holding(world, cooldown_seconds_after_stop=50)
+    target = w.order("SELL", "50", None, order_type=OrderType.MARKET_IF_TOUCHED, stop_price=Decimal(101))
+    assert isinstance(w.decide(target), APPROVED)
+    w.created(target, stop_price=Decimal(101)).quote("SPY", "101", "101").fill(target, "50", "0", "101")
+    assert isinstance(w.decide(w.order("BUY", "1", "101")), APPROVED)
