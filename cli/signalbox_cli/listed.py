@@ -26,7 +26,7 @@ ABOUT = {
     "orders": "the desk's orders and what became of them",
     "positions": "positions with average price, realised and unrealised PnL",
     "account": "what the venue says of the account, beside the desk's own cash",
-    "scores": "the latest scores of every symbol; `history` scores a file of bars",
+    "scores": "the latest scores of every symbol; `explain` one, `history` scores a file of bars",
     "status": "is each service ready, and if not, what does it wait for",
     "query": "one read-only SQL statement on everything that was recorded",
     "sql": "SQL on everything that was recorded, statement by statement, at a prompt",

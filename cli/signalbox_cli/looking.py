@@ -17,6 +17,7 @@ from signalbox_cli import argument_types
 from signalbox_cli.claiming import add_claim, run_claim
 from signalbox_cli.commands import add_command
 from signalbox_cli.connection import ask_status, desk_bus
+from signalbox_cli.explaining_scores import run_explain
 from signalbox_cli.offline import add_history, run_history, timeframe
 from signalbox_cli.output import printable, show
 from signalbox_cli.querying import show_reply
@@ -159,22 +160,30 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     scores = add_command(
         commands,
         "scores",
-        "the latest scores of every symbol; `history` scores a file of bars",
+        "the latest scores of every symbol; `explain` one, `history` scores a file of bars",
         """
         Examples:
           signalbox scores --symbol SPY --timeframe 5m --last 12
           signalbox scores history SPY_2024.parquet --timeframe 5m | head
           signalbox scores history BTC-USD_2024.csv --timezone UTC
+          signalbox scores explain SPY --timeframe 5m --at 2024-03-05T15:05:00Z
 
         `history` needs no desk: the indicator service's own formulas over a Parquet or CSV file with the columns ts,
         open, high, low, close, volume. It prints one JSON object a bar: ts (start, UTC), the bar, every indicator and
-        score; null = not defined yet.
+        score; null = not defined yet. `explain` tells what each figure of a score is of, and computes it again from
+        the stored bars: exit status 1 where it is another one.
         """,
     )
     scores.add_argument("--symbol", type=argument_types.symbol, help="only this one's")
     scores.add_argument("--timeframe", type=timeframe, help="1m, 5m, ...; of `history`: what to join the bars to")
     scores.add_argument(
         "--last", type=argument_types.count, default=1, metavar="N", help="the last N bars of each (default 1)"
+    )
+    scores.add_argument(
+        "--at",
+        type=argument_types.time,
+        metavar="TIME",
+        help="of `explain`: the bar that starts then (default: the last)",
     )
     add_history(scores)
     _finish(scores, _scores)
@@ -268,6 +277,8 @@ async def _account(arguments: argparse.Namespace) -> int:
 
 
 def _scores(arguments: argparse.Namespace) -> int | Coroutine[None, None, int]:
+    if arguments.what == "explain":
+        return run_explain(arguments)
     return run_history(arguments) if arguments.what == "history" else _latest_scores(arguments)
 
 

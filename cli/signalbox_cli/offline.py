@@ -54,9 +54,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def add_history(scores: argparse.ArgumentParser) -> None:
     """`scores history BARS`: the positional words of `scores`."""
-    scores.add_argument("what", nargs="?", choices=("history",), help="score a file instead of asking the desk")
+    scores.add_argument("what", nargs="?", choices=("history", "explain"), help="score a file; tell of one score")
     scores.add_argument(
-        "bars", nargs="?", type=Path, metavar="BARS.parquet", help="Parquet or CSV: ts, open, high, low, close, volume"
+        "bars",
+        nargs="?",
+        type=Path,
+        metavar="BARS.parquet",
+        help="Parquet or CSV: ts, open, high, low, close, volume; of `explain` the symbol",
     )
     scores.add_argument(
         "--timezone",

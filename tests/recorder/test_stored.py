@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from signalbox import messages
+from signalbox import messages, subjects
 from signalbox.bus import Bus
 from signalbox.client.stored import BEGINNING, PAGE_ROWS, Stored, stored_from
 from signalbox.errors import ConfigurationError
-from signalbox.messages import OrderCanceled, OrderStatus
+from signalbox.messages import Bar, OrderCanceled, OrderStatus
 
 AT = datetime(2024, 3, 5, 15, tzinfo=UTC)
 WAIT_SECONDS_MAX = 60.0
@@ -113,6 +114,24 @@ async def test_from_now_on_is_from_where_the_record_is(nats_server: Any, recorde
     assert int(first.message.reason) >= 5
 
 
+@pytest.mark.parametrize("pattern", ["md.bar.ibkr.SPY.1m", "md.bar.*.SPY.>", "md.bar.>"])
+async def test_a_bar_is_given_under_the_subject_on_which_it_was_published(
+    pattern: str, nats_server: Any, recorder: Any
+) -> None:
+    gateway, user = await nats_server.connect("gateway-ibkr"), await nats_server.connect("user")
+    recorder.start()
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume"), Decimal(100))
+    bars = [
+        Bar(id=symbol, at=AT, venue="ibkr", symbol=symbol, timeframe="1m", start=AT, **prices)
+        for symbol in ("QQQ", "SPY")
+    ]
+    for bar in bars:
+        await gateway.publish(subjects.bar("ibkr", bar.symbol, "1m"), bar)
+    await recorder.until_recorded("BARS", 2)
+    found = await read(user, 2 if pattern == "md.bar.>" else 1, BEGINNING, pattern)
+    assert (found[-1].subject, found[-1].message) == ("md.bar.ibkr.SPY.1m", bars[1])
+
+
 async def test_what_can_not_be_read_is_given_as_it_is(nats_server: Any, recorder: Any) -> None:
     oms, user = await nats_server.connect("oms"), await nats_server.connect("user")
     recorder.start()
@@ -134,6 +153,7 @@ async def test_what_can_not_be_read_is_given_as_it_is(nats_server: Any, recorder
         (WANTED, "1.99", "The record of TRADE ends at 1.1, before the place '1.99': is that of another desk?"),
         ("md.nothing.ibkr", "", "Nothing on 'md.nothing.ibkr' is stored"),
         ("clock.desk", "", "Nothing on 'clock.desk' is stored"),
+        ("intent.ibkr.SPY", "", "Nothing on 'intent.ibkr.SPY' is stored"),
         ("order.ibkr", "", "Nothing on 'order.ibkr' is stored"),
         ("md.>", "", "Of 'md.>' some is in each of BARS, STATE: follow what one stream has"),
     ],

@@ -151,3 +151,19 @@ def test_second_desk_in_a_folder_is_refused_and_hurts_nothing(desk: RunningDesk)
     assert done.stderr.count("\n") == 1
     assert (desk.folder / "desk.toml").read_text() == before
     assert desk.run("status").returncode == 0
+
+
+def test_a_score_is_explained_and_computed_again(desk: RunningDesk) -> None:
+    desk.until(lambda: desk.lines("scores", "--symbol", "SPY", "--timeframe", "1m"), 60)
+    done = desk.run("scores", "explain", "SPY", "--timeframe", "1m")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert re.search(r"^ema_deviation +\S+ +\(close - ema\) / atr = ", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"computed again from \d+ bars, with the parameters of .*: the same, to the last digit", done.stdout
+    )
+    [told] = desk.lines("scores", "explain", "SPY", "--timeframe", "1m")
+    assert told["different"] == {}
+    assert told["bar"]["start"] == told["score"]["bar_start"]
+    nothing = desk.run("scores", "explain", "SPY", "--timeframe", "1m", "--at", "2001-01-01T00:00:00Z")
+    assert (nothing.returncode, "there is no score of SPY 1m" in nothing.stderr) == (1, True)
+    assert desk.run("scores", "explain").returncode == 2

@@ -19,14 +19,14 @@ from signalbox.bus import Bus, Received
 from signalbox.client.record import query, rows, sql_text
 from signalbox.errors import BusUnavailableError, ConfigurationError, QueryFailedError
 from signalbox.registry import REGISTRY
-from signalbox.streams import STREAMS
+from signalbox.streams import RECORDED_STREAMS
 
 PAGE_ROWS = 500
 HEARD_SECONDS, LOOKS_AFTER_HEARD = 0.3, 6
 """The record is a second behind at most: so often it is looked at after something was heard."""
 SILENT_SECONDS = 5.0
 """Between two looks where nothing is heard: that may be lost."""
-BEGINNING = "0.0"
+BEGINNING, BARS = "0.0", "md.bar."
 _PLACE = re.compile(r"[0-9]{1,9}\.[0-9]{1,18}")
 
 
@@ -85,7 +85,7 @@ async def stored_from(bus: Bus, subject: str, after: str) -> AsyncGenerator[Stor
 
 def _stream(subject: str) -> str:
     """The stream that has all of a subject."""
-    found = [stream.name for stream in STREAMS if any(_meet(subject, stored) for stored in stream.subjects)]
+    found = [stream.name for stream in RECORDED_STREAMS if any(_meet(subject, stored) for stored in stream.subjects)]
     if len(found) != 1:
         what = f"Of {subject!r} some is in each of {', '.join(found)}" if found else f"Nothing on {subject!r} is stored"
         raise ConfigurationError([f"{what}: follow what one stream has, for example 'order.>' or 'decision.>'."])
@@ -149,13 +149,23 @@ async def _page(bus: Bus, stream: str, subject: str, seen: Place, newest: Place)
         bus,
         "SELECT generation, sequence, subject, payload, payload_md5 IS NULL AS is_whole FROM messages "
         f"WHERE stream = {sql_text(stream)} AND {_after(seen)} "
-        f"AND regexp_full_match(subject, {sql_text(_pattern(subject))}) "
+        f"AND regexp_full_match(subject, {sql_text(_pattern(_as_stored(subject)))}) "
         f"ORDER BY generation, sequence LIMIT {PAGE_ROWS}",
     )
     if not found:
         return [], newest
     page = [_stored(row) for row in found]
     return page, _place(page[-1].place)
+
+
+def _as_stored(subject: str) -> str:
+    """BARS puts a partition into the subject of a bar."""
+    rest = subject.removeprefix(BARS)
+    return f"{BARS}*.{rest}" if rest not in (subject, ">") else subject
+
+
+def _as_published(subject: str) -> str:
+    return BARS + subject.removeprefix(BARS).partition(".")[2] if subject.startswith(BARS) else subject
 
 
 def _after(place: Place) -> str:
@@ -171,8 +181,9 @@ def _pattern(subject: str) -> str:
 
 def _stored(row: dict[str, Any]) -> Stored:
     payload = row["payload"] or ""
-    message = _message(row["subject"], payload) if row["is_whole"] else None
-    return Stored(str(Place(int(row["generation"]), int(row["sequence"]))), row["subject"], message, payload)
+    subject = _as_published(row["subject"])
+    message = _message(subject, payload) if row["is_whole"] else None
+    return Stored(str(Place(int(row["generation"]), int(row["sequence"]))), subject, message, payload)
 
 
 def _message(subject: str, payload: str) -> Any:
