@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from signalbox import messages
+from signalbox import messages, subjects
 from signalbox.bus import Bus, Received
 from signalbox.client.record import query, rows, sql_text
 from signalbox.errors import BusUnavailableError, ConfigurationError, QueryFailedError
@@ -26,7 +26,8 @@ HEARD_SECONDS, LOOKS_AFTER_HEARD = 0.3, 6
 """The record is a second behind at most: so often it is looked at after something was heard."""
 SILENT_SECONDS = 5.0
 """Between two looks where nothing is heard: that may be lost."""
-BEGINNING, BARS = "0.0", "md.bar."
+BEGINNING = "0.0"
+BARS, _ = subjects.ALL_BARS.split("*", 1)
 _PLACE = re.compile(r"[0-9]{1,9}\.[0-9]{1,18}")
 
 
