@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 from signalbox import messages
 from signalbox.client.record import query, sql_text
-from signalbox.messages import Basis, Check, Decision, Intent, IntentApproved, IntentDenied, OrderListIntent, WouldPass
+from signalbox.messages import (
+    Basis,
+    Check,
+    Decision,
+    Intent,
+    IntentApproved,
+    IntentDenied,
+    LossesSeen,
+    OrderListIntent,
+    WouldPass,
+)
 
 from signalbox_cli.commands import EXIT_FAILED, add_command
 from signalbox_cli.connection import desk_bus
@@ -184,12 +194,25 @@ def _looked_at(decision: Decision) -> Iterator[str]:
             f"held {figures[0]}, working to buy {figures[1]} and to sell {figures[2]}: "
             f"all that TRADE has up to message {basis.trade_sequence}"
         )
+    if basis.books.losses is not None:
+        yield _losses(basis.books.losses, basis.books.currency)
     if basis.account is not None:
         said = basis.account
         yield (
             f"available funds {said.available_funds:f} {basis.books.currency}".rstrip()
             + f", said at {said.at:%H:%M:%S} UTC ({whence(said.source, decision)})"
         )
+
+
+def _losses(seen: LossesSeen, currency: str) -> str:
+    """What the account had won and lost."""
+    if seen.pnl is None or seen.since is None:
+        return f"what the account has won and lost is not known: {seen.unknown}"
+    return (
+        f"won and lost {seen.pnl - seen.opening:f} {currency} since {seen.since:%Y-%m-%d %H:%M} UTC, at worst "
+        f"{seen.lowest - seen.opening:f}; {seen.pnl - seen.peak:f} from the peak; closed at a loss in a row: "
+        f"{seen.losses_in_a_row}"
+    )
 
 
 def _market(decision: Decision, basis: Basis) -> Iterator[str]:

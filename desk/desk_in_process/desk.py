@@ -20,7 +20,7 @@ from risk.recall import needs_terms
 from risk.state import RiskState, Seen, opening_state
 from risk.step import FlattensLooked, LossesLooked, Observed, Recalled, TradeEvent, step
 from signalbox.desk import Desk
-from signalbox.messages import Decision, Instrument, IntentApproved, IntentDenied, Ruling
+from signalbox.messages import Decision, Instrument, IntentApproved, IntentDenied, Quote, Ruling
 
 from desk_in_process.orders import Orders
 from desk_in_process.trade import Trade
@@ -40,6 +40,8 @@ class DeskInProcess:
         if isinstance(observed, Seen) and isinstance(observed.message, Instrument):
             instrument = observed.message
             self.orders.state.instruments[instrument.venue, instrument.symbol] = instrument
+        if isinstance(observed, Quote):
+            step(self.risk, LossesLooked(), observed.at)  # a day that has begun began with the prices before
         step(self.risk, observed)
 
     def decide(self, request: Request, at: datetime, known_up_to: int | None = None) -> Decision:
@@ -53,7 +55,6 @@ class DeskInProcess:
     def go_on(self, at: datetime) -> tuple[Ruling, ...]:
         """Have the flattens that are under way go on, and store what they make necessary."""
         self.follow()
-        step(self.risk, LossesLooked(), at)
         rulings = step(self.risk, FlattensLooked(), at)
         for ruling in rulings:
             self.trade.append(ruling)

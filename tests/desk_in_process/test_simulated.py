@@ -448,6 +448,14 @@ def test_a_flatten_cancels_closes_and_ends(day: Any) -> None:
     assert not any(held.quantity for books in desk.risk.books.values() for held in books.holdings.values())
 
 
+def test_what_the_accounts_have_won_is_looked_at_as_time_goes_by(day: Any) -> None:
+    desk = day()
+    for _ in range(2):
+        desk.order(quantity="100")
+        desk.order("BTC-USD", "0.01")
+    assert all(books.losses.watched is not None for books in desk.risk.books.values())
+
+
 def test_a_flatten_of_a_market_that_is_closed_goes_on_when_it_opens(day: Any) -> None:
     desk = day()
     desk.order(quantity="100")

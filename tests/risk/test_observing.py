@@ -153,3 +153,14 @@ async def test_a_fresh_standby_says_what_it_has_not_heard(nats_server: Any, proc
                 break
     assert any(reason.startswith(HEARD) for reason in told[0].waiting_for)
     assert not told[0].ready
+
+
+async def test_who_decides_looks_how_the_accounts_stand_though_nothing_comes(standing_by: StandingBy) -> None:
+    standing_by.world.ready()
+    losses = standing_by.world.state.books[VENUE, ACCOUNT].losses
+    shows = asyncio.create_task(standing_by.observing.show())
+    async with asyncio.timeout(WAIT_SECONDS_MAX):
+        while losses.watched is None:
+            await asyncio.sleep(0)
+    shows.cancel()
+    assert losses.watched.at == standing_by.world.now

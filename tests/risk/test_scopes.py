@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from risk.rules import rules_of, with_limits
 from risk.scopes import LimitBook, resolve
 from signalbox import messages
 from signalbox.desk import Limits
+from signalbox.instruments import parse_symbol
 from signalbox.limits import LIMITS, name_of, of_desk_file, tables, words
 from signalbox.messages import Decision, IntentApproved, IntentDenied, LimitsByScope, LimitsSet
 
@@ -228,3 +231,11 @@ def test_words_of_a_scope() -> None:
     limits = LimitsByScope(desk=TEN, asset_class={"OPTION": TEN}, symbol={"SPY": TEN})
     assert [words(scope, name) for scope, name, _ in tables(limits)] == ["desk", "asset_class:OPTION", "symbol:SPY"]
     assert Limits.__struct_fields__ == tuple(LIMITS)
+
+
+def test_a_desk_file_that_states_no_optional_limit_has_the_name_that_its_rules_had_before(world: Any) -> None:
+    desk = world().state.desk
+    before = {name: getattr(desk.limits, name) for name in LIMITS if not LIMITS[name].is_optional}
+    allowed = sorted((line.venue, parse_symbol(line.symbol).canonical) for line in desk.instruments)
+    rest = (sorted(desk.venues.items()), allowed, sorted(desk.fx_rates.items()), desk.nats.room_used_fraction_max)
+    assert rules_of(desk).version == sha256(msgspec.json.encode((before, *rest))).hexdigest()[:16]

@@ -34,7 +34,7 @@ from risk.state import RATE_WINDOW, AccountBooks, Flatten, Group, Holding, Marke
 from risk.traded import Losses, Traded
 
 SHAPE = 6
-LASTING = ("day", "opening", "lowest", "peak", "last", "in_a_row", "closed_at")
+LASTING = ("day", "opening", "lowest", "peak", "last", "moved_at", "in_a_row", "closed_at")
 ROWS_AT_ONCE = 200
 ANSWERS_AT_ONCE = 2_000
 SHEETS_AT_ONCE = 16
@@ -71,6 +71,7 @@ class LossesRow(Struct, frozen=True, kw_only=True):
     lowest: Decimal
     peak: Decimal | None
     last: Decimal | None
+    moved_at: datetime | None
     in_a_row: int
     closed_at: datetime | None
 

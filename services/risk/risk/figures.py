@@ -70,7 +70,9 @@ def account_age_used(state: RiskState, account: AccountKey, now: datetime) -> fl
 
 def daily_loss_used(state: RiskState, account: AccountKey, now: datetime) -> float:
     limit, found = _limits(state, account).daily_loss_max, standing(state, account, now)
-    return _share(found.opening - found.lowest, limit) if limit is not None and found.pnl is not None else nan
+    if limit is None or found.pnl is None:
+        return nan
+    return _share(max(ZERO, found.opening - found.lowest), limit)
 
 
 def drawdown_used(state: RiskState, account: AccountKey, now: datetime) -> float:

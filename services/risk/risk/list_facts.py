@@ -73,7 +73,7 @@ def _with_stops(entry: LegFacts, price: Decimal, instrument: InstrumentSeen, sto
         trails = order.order_type in TRAILING
         stop = order.stop_price if not trails else first_stop(order, order.side, price)
         if stop is not None:
-            lost += order.quantity * max(ZERO, (price - stop) * facts.intent.side.sign)
+            lost += order.quantity * (price - stop) * facts.intent.side.sign
             stopped += order.quantity
     without = max(ZERO, facts.intent.quantity - stopped)
     unit = instrument.multiplier * facts.rate if facts.rate is not None else None

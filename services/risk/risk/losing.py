@@ -9,7 +9,8 @@ TRADE has the same; what prices alone did between two decisions nobody remembers
 
 The day of an account is its venue's: from one opening (pre-open of `day_calendar`) to the next, UTC's where it trades
 round the clock. The process that works looks several times a second, and so is there when a day begins. Of one that was
-not there (the desk was down), the opening is the PnL of the last decision, or that of now where it is higher.
+not there (the desk was down), the opening is the PnL of the last decision, or that of now where it is higher; while
+nothing is held there is but one.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def move(
     if abs(signed_quantity) != fill.quantity:  # traded before a split
         price = average_cost.divide(multiply(fill.quantity, fill.price), abs(signed_quantity))
     _note_flat(books, event)
+    books.losses.moved_at = event.at
     traded = _traded(books, fill.symbol)
     traded.held = average_cost.trade(traded.held, signed_quantity, price)
     _follow(state, books, event.venue, fill.symbol, holding)
@@ -235,6 +237,8 @@ def _opening(losses: Losses, since: datetime, pnl: Decimal, at: datetime) -> Dec
     watched = losses.watched
     if watched is not None and watched.day >= since:
         return watched.opening
+    if losses.marks.is_empty and (losses.moved_at is None or losses.moved_at < since):
+        return pnl  # nothing has been held since before it began
     was_there = watched is not None and at - watched.at <= LOOKED_GAP_MAX
     return pnl if was_there or losses.last is None else max(pnl, losses.last)
 
@@ -290,8 +294,6 @@ def look(state: RiskState, at: datetime) -> None:
 
     What is seen is this process's alone, until a decision has it in its basis.
     """
-    if at == NEVER:
-        return
     for key, books in state.books.items():
         watched = books.losses.watched
         if watched is not None and NOTHING <= at - watched.at < LOOK_EVERY:

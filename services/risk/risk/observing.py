@@ -29,7 +29,7 @@ from risk import metrics
 from risk.facts import AGE_MIN
 from risk.settings import Settings
 from risk.state import AccountKey, AccountLost, LinkLost, RiskState, Seen, SymbolKey, account_keys
-from risk.step import Observed, RoomLost, TradingStateLost, step
+from risk.step import LossesLooked, Observed, RoomLost, TradingStateLost, step
 
 log = logging.getLogger(__name__)
 
@@ -189,8 +189,9 @@ class Observing:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def show(self) -> None:
-        """Show the figures, for ever."""
+        """Look how the accounts stand, and show the figures, for ever: once all of TRADE is folded."""
         while True:
+            step(self._state, LossesLooked(), self._clock.now())
             metrics.show_state(self._state, self._clock.now())
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -51,7 +51,7 @@ from risk.logged import log_decision, log_flatten_ended
 from risk.observing import Observing
 from risk.proposing import Proposals
 from risk.state import Market, RiskState
-from risk.step import FlattensLooked, LossesLooked, step
+from risk.step import FlattensLooked, step
 from risk.trade_log import CONSUMER, TradeLog
 from risk.waiting import Waits, still_waits, waits
 from risk.wording import moment
@@ -314,7 +314,6 @@ class Risk:
 
     async def _go_on(self) -> None:
         """Go on with the flattens that are under way: what they make necessary is stored like any decision."""
-        step(self._state, LossesLooked(), self._clock.now())
         if not self._state.flattens:
             return
         async with self.log.storing:

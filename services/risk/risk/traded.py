@@ -93,8 +93,8 @@ class Losses:
     """One account. `pnl` is the sum of all that is `traded`, but for what has no price or rate (`unvalued`).
 
     `day` is when the day began that `opening`, and the `lowest` PnL that a decision of it has seen, are of; `peak` is
-    the highest of all. `last` is the PnL at the last decision. `in_a_row` positions were closed at a loss, the last one
-    at `closed_at`. `watched` is what this process alone has seen, beside TRADE.
+    the highest of all. `last` is the PnL at the last decision, `moved_at` when something last filled. `in_a_row`
+    positions were closed at a loss, the last one at `closed_at`. `watched` is what this process alone has seen.
     """
 
     traded: dict[str, Traded] = field(default_factory=dict)
@@ -106,6 +106,7 @@ class Losses:
     lowest: Decimal = ZERO
     peak: Decimal | None = None
     last: Decimal | None = None
+    moved_at: datetime | None = None
     in_a_row: int = 0
     closed_at: datetime | None = None
     watched: Watched | None = field(default=None, compare=False)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pytest
-from prometheus_client import REGISTRY
-from risk import metrics
-from risk.decide import decide_again, explain
-from risk.limits import limit_use
-from risk.losing import LOOK_EVERY, reached
+from msgspec.structs import replace
+from risk.losing import note_decision, reached, standing
 from risk.rules import with_limits
 from risk.step import LossesLooked
-from signalbox.messages import ChangeKind, Decision, IntentApproved, IntentDenied, OrderType
+from signalbox.messages import Decision, IntentApproved, IntentDenied, OrderType
 from signalbox.sessions import ALWAYS, last_opening
 
 from tests.risk.conftest import ACCOUNT, VENUE
-from tests.risk.test_acts import adjusted
 from tests.risk.test_scopes import version
 
 DENIED, APPROVED = IntentDenied, IntentApproved
@@ -230,6 +224,66 @@ def test_a_process_that_was_not_there_when_the_day_began_goes_by_the_last_decisi
     assert reasons(denied) == ["daily_loss"], "600 since the last decision: how much of it today, nobody has seen"
 
 
+def not_there(w: Any, price: str) -> Any:
+    """The next day, of which this process has not seen the beginning."""
+    w.now = NEXT_DAY + timedelta(hours=6)
+    w.account().quote("SPY", price, price)
+    return w.decide(w.order("BUY", "1", price))
+
+
+def test_what_the_last_decision_saw_is_not_what_the_last_fill_left(world: Any) -> None:
+    w = holding(world, daily_loss_max=Decimal(100), price_age_seconds_max=100_000)
+    w.quote("SPY", "105", "105")
+    assert isinstance(w.decide(w.order("BUY", "1", "105")), APPROVED)
+    assert reasons(not_there(w, "103")) == ["daily_loss"]
+
+
+def test_of_what_others_have_opened_the_account_knows_what_it_was_before(world: Any) -> None:
+    w = world(limits={"daily_loss_max": Decimal(500)}).ready()
+    foreign = w.order("BUY", "100", "100", id="external-1")
+    w.created(foreign).fill(foreign, "100", "0", "100")
+    assert reasons(not_there(w, "94")) == ["daily_loss"]
+
+
+def test_what_was_lost_the_day_before_is_not_of_this_day_where_nothing_is_held(world: Any) -> None:
+    w = holding(world, daily_loss_max=Decimal(500))
+    assert isinstance(w.decide(w.order("BUY", "1", "100")), APPROVED)
+    stop = w.order("SELL", "100", "90", id="external-1")
+    w.created(stop).fill(stop, "100", "0", "90")
+    assert isinstance(not_there(w, "90"), APPROVED)
+    assert standing(w.state, (VENUE, ACCOUNT), w.now).opening == -1000
+
+
+def test_who_was_there_at_the_end_of_a_day_knows_how_the_next_begins(world: Any) -> None:
+    w = holding(world, daily_loss_max=Decimal(500), price_age_seconds_max=100_000, account_age_seconds_max=100_000)
+    w.quote("SPY", "94", "94")
+    w.now = NEXT_DAY - timedelta(minutes=2)
+    w.take(LossesLooked()).later(180)
+    assert isinstance(w.decide(w.order("BUY", "1", "94", time_in_force="GTC")), APPROVED)
+
+
+def test_a_clock_that_goes_back_lets_nothing_go(world: Any) -> None:
+    w = holding(world, daily_loss_max=Decimal(500))
+    w.quote("SPY", "94", "94")
+    assert reasons(w.decide(w.order("BUY", "1", "94"))) == ["daily_loss"]
+    w.now -= timedelta(days=4)  # a Friday
+    w.account().quote("SPY", "94", "94")
+    assert "daily_loss" in reasons(w.decide(w.order("BUY", "1", "94")))
+
+
+def test_a_decision_that_stands_behind_what_it_had_not_seen_takes_nothing_back(world: Any) -> None:
+    w = holding(world, daily_loss_max=Decimal(500), drawdown_max_fraction=Decimal("0.5"))
+    w.quote("SPY", "94", "94")
+    decision, losses = w.decide(w.order("BUY", "1", "94")), w.state.books[VENUE, ACCOUNT].losses
+    assert decision.basis is not None
+    seen = decision.basis.books.losses
+    assert seen is not None
+    earlier = replace(seen, pnl=Decimal(-5), lowest=Decimal(-5), peak=Decimal(-5))
+    basis = replace(decision.basis, books=replace(decision.basis.books, losses=earlier))
+    note_decision(w.state, replace(decision, basis=basis))
+    assert (losses.lowest, losses.peak) == (-600, 0)
+
+
 def test_a_day_at_dydx_is_utcs() -> None:
     at = datetime(2024, 1, 6, 0, 0, tzinfo=UTC)
     assert last_opening(ALWAYS, at) == at
@@ -374,93 +428,3 @@ def test_the_longest_cooldown_is_the_tightest(world: Any) -> None:
     w.state.rules = with_limits(w.state.rules, version(w, desk=seconds, symbol={"SPY": longer}))
     stopped(w, "50", "99").later(39)
     assert reasons(w.decide(w.order("BUY", "1", "99"))) == ["cooldown"]
-
-
-# ---------------------------------------------------------------------------------------------------------- the record
-
-
-def test_what_none_states_is_not_asked_and_leaves_decisions_as_they_were(world: Any) -> None:
-    w = holding(world)
-    decision = w.decide(w.order())
-    assert decision.basis is not None
-    assert decision.basis.books.losses is None
-    told = explain(w.state.rules, decision)
-    assert len(told) == decision.passed
-    assert "daily_loss" not in {check.name for check in told}
-
-
-def test_a_decision_from_before_that_is_held_against_such_a_limit_says_that_nobody_looked(world: Any) -> None:
-    w = holding(world)
-    decision = w.decide(w.order())
-    rules = with_limits(
-        w.state.rules, version(w, desk={"daily_loss_max": Decimal(5), "consecutive_losses_max": Decimal(1)})
-    )
-    again = decide_again(rules, decision)
-    assert isinstance(again, DENIED)
-    assert again.reason.startswith(
-        f"what account {ACCOUNT} has lost is not known: what the account has won and lost was"
-    )
-
-
-def test_acts_neither_win_nor_lose_in_a_row_and_a_split_changes_nothing(world: Any) -> None:
-    """100 at 100 become 200 at 50, of which 100 are given away at 40 each; then 100 are sold at 51."""
-    w = holding(world, consecutive_losses_max=1)
-    losses = w.state.books[VENUE, ACCOUNT].losses
-    two_for_one = {"numerator": Decimal(2), "denominator": Decimal(1)}
-    w.event(adjusted(w, ChangeKind.SPLIT, "100", **two_for_one)).quote("SPY", "50", "50")
-    assert losses.pnl == 0
-    w.event(adjusted(w, ChangeKind.TRADE, "-100", quantity=Decimal(-100), cost=Decimal(-4000)))
-    assert losses.pnl == -1000
-    sell(w, "100", "51")
-    assert (losses.pnl, losses.in_a_row) == (-900, 0)
-    w.event(adjusted(w, ChangeKind.SET, "10", quantity=Decimal(10), cost=Decimal(510)))
-    assert losses.pnl == -900
-    sell(w, "10", "50")
-    assert (losses.pnl, losses.in_a_row) == (-910, 1)
-
-
-def test_looks_that_follow_each_other_at_once_cost_nothing(world: Any) -> None:
-    w = holding(world, daily_loss_max=Decimal(500)).take(LossesLooked())
-    losses = w.state.books[VENUE, ACCOUNT].losses
-    first = losses.watched
-    w.later(LOOK_EVERY.total_seconds() / 2).take(LossesLooked())
-    assert losses.watched is first
-    w.later(LOOK_EVERY.total_seconds() / 2).take(LossesLooked())
-    assert losses.watched.at == w.now
-
-
-def test_what_is_used_of_each_is_told_and_of_what_is_not_stated_nothing(world: Any) -> None:
-    w = holding(world, quantity="10", daily_loss_max=Decimal(100), consecutive_losses_max=4)
-    sell(w, "10", "98")
-    used = limit_use(w.state, (VENUE, ACCOUNT), w.now)
-    assert (used["daily_loss_max"], used["consecutive_losses_max"]) == (0.2, 0.25)
-    assert "drawdown_max_fraction" not in used
-    w.state.rules = with_limits(w.state.rules, version(w, desk={"drawdown_max_fraction": Decimal("0.01")}))
-    assert limit_use(w.state, (VENUE, ACCOUNT), w.now)["drawdown_max_fraction"] == pytest.approx(20 / 1_000_020 / 0.01)
-
-
-def test_of_what_nobody_knows_the_use_is_not_told(world: Any) -> None:
-    w = world(limits={"daily_loss_max": Decimal(500), "drawdown_max_fraction": Decimal("0.5")})
-    w.ready(positions=(w.held("MSFT", "10"),))
-    used = limit_use(w.state, (VENUE, ACCOUNT), w.now)
-    assert math.isnan(used["daily_loss_max"])
-    assert math.isnan(used["drawdown_max_fraction"])
-    assert reached(w.state, w.now) == ()
-
-
-def test_a_limit_that_is_stated_no_more_has_no_series(world: Any) -> None:
-    w = holding(world, daily_loss_max=Decimal(100))
-    metrics.show_state(w.state, w.now)
-    labels = {"venue": VENUE, "account": ACCOUNT, "limit": "daily_loss_max"}
-    assert REGISTRY.get_sample_value("signalbox_risk_limit_use", labels) == 0
-    w.state.rules = world().state.rules
-    metrics.show_state(w.state, w.now)
-    assert REGISTRY.get_sample_value("signalbox_risk_limit_use", labels) is None
-
-
-def test_a_target_that_is_touched_is_no_stop(world: Any) -> None:
-    w = holding(world, cooldown_seconds_after_stop=50)
-    target = w.order("SELL", "50", None, order_type=OrderType.MARKET_IF_TOUCHED, stop_price=Decimal(101))
-    assert isinstance(w.decide(target), APPROVED)
-    w.created(target, stop_price=Decimal(101)).quote("SPY", "101", "101").fill(target, "50", "0", "101")
-    assert isinstance(w.decide(w.order("BUY", "1", "101")), APPROVED)

@@ -18,6 +18,7 @@ from risk import figures
 from risk.checks.rows import Limit, Row, Told
 from risk.facts import OrderFacts
 from risk.losing import drawdown as fraction_lost
+from risk.state import ZERO
 from risk.wording import UNKNOWN, moment, money, plain, seconds
 
 NONE = "none"
@@ -50,7 +51,7 @@ def daily_loss(facts: OrderFacts) -> str:
 
 def tell_daily_loss(facts: OrderFacts) -> Told:
     seen, limit = facts.basis.books.losses, facts.in_force.limits.daily_loss_max
-    lost = seen.opening - seen.lowest if seen is not None and seen.pnl is not None else None
+    lost = max(ZERO, seen.opening - seen.lowest) if seen is not None and seen.pnl is not None else None
     return _stated(limit), plain(lost), _source(facts)
 
 
@@ -129,7 +130,7 @@ def cooldown(facts: OrderFacts) -> str:
 def tell_cooldown(facts: OrderFacts) -> Told:
     limit, seen = facts.in_force.limits.cooldown_seconds_after_stop, facts.basis.books.losses
     since = seen.stopped_at if seen is not None else None
-    observed = f"{seconds(facts.now - since)} s after a stop" if since is not None else "no stop was filled"
+    observed = f"a stop {seconds(facts.now - since)} s ago" if since is not None else "no stop was filled"
     return (f"{limit} s" if limit is not None else NONE), observed, _source(facts)
 
 
