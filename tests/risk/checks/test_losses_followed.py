@@ -228,3 +228,13 @@ def test_a_revision_that_leaves_nothing_held_begins_anew(world: Any) -> None:
     buy(w, "10", "100")
     sell(w, "10", "101")
     assert losses.in_a_row == 0
+
+
+def test_of_a_day_that_is_up_nothing_is_used(world: Any) -> None:
+    w = holding(world, daily_loss_max=Decimal(500), price_age_seconds_max=100_000).take(LossesLooked())
+    w.now = NEXT_DAY - timedelta(seconds=1)
+    w.take(LossesLooked()).later(1).take(LossesLooked()).later(6 * 3600).account().quote("SPY", "110", "110")
+    decision = w.decide(w.order("BUY", "1", "110"))
+    [check] = [each for each in explain(w.state.rules, decision) if each.name == "daily_loss"]
+    assert (check.passed, check.observed) == (True, "0")
+    assert limit_use(w.state, (VENUE, ACCOUNT), w.now)["daily_loss_max"] == 0
