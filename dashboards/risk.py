@@ -181,6 +181,16 @@ DECISIONS = Row(
             MODES,
             runbook="kill-switch-engaged",
         ),
+        states(
+            "Switched beside the desk",
+            "What of the desk is REDUCING or HALTED: a venue, an account, a strategy, a symbol. Empty: nothing.",
+            Query(
+                at_work("risk", "signalbox_risk_trading_state"),
+                "{{scope}} {{name}}",
+            ),
+            MODES,
+            runbook="switch-pulled-itself",
+        ),
         times(
             "Time of a decision",
             "From the intent's arrival to its decision being stored; and of that the deciding itself, without the bus. "

@@ -28,8 +28,6 @@ from signalbox.messages import (
     PayDividend,
     RenameSymbol,
     SplitPosition,
-    SwitchTrading,
-    TradingMode,
 )
 
 from signalbox_cli import argument_types
@@ -208,31 +206,7 @@ def check(arguments: argparse.Namespace) -> None:
 async def _act(arguments: argparse.Namespace) -> int:
     check(arguments)
     answer, act_id = await _done(arguments)
-    return _tell(answer, act_id, as_json=arguments.json)
-
-
-async def switch_symbol(arguments: argparse.Namespace, mode: TradingMode) -> int:
-    """`halt` and `resume` of one symbol: an act that books nothing, and has its place in TRADE as any."""
-    arguments.id = ""
-    arguments.make = lambda wanted, common: SwitchTrading(**common, symbol=wanted.symbol, mode=mode)
-    answer, act_id = await _done(arguments)
-    if answer is None:
-        complain(unanswered_switch(arguments.symbol, mode, act_id))
-        return EXIT_NO_ANSWER
-    if not isinstance(answer, BooksAdjusted) or arguments.json:
-        return _tell(answer, act_id, as_json=arguments.json)
-    print(printable(f"trading in {arguments.symbol} at {answer.venue} {answer.account} is {mode.value}"))
-    return 0
-
-
-def unanswered_switch(symbol: str, mode: TradingMode, act_id: str) -> str:
-    """What a person is told whose switch of a symbol the OMS has not taken yet."""
-    instead = "" if mode is TradingMode.ACTIVE else "; `signalbox halt WHY` without --symbol works without it"
-    return printable(
-        f"{symbol} is not {mode.value} yet: a symbol is switched by the OMS, which has not answered within "
-        f"{ANSWER_SECONDS_MAX:g} s. The act {act_id} is stored, and in force once the OMS runs again (`signalbox "
-        f"status`){instead}"
-    )
+    return tell_answer(answer, act_id, as_json=arguments.json)
 
 
 async def _done(arguments: argparse.Namespace) -> tuple[BooksAdjusted | BooksActRefused | None, str]:
@@ -241,7 +215,7 @@ async def _done(arguments: argparse.Namespace) -> tuple[BooksAdjusted | BooksAct
     venue = arguments.venue or venue_of(named)
     async with desk_bus(operator=True) as (bus, found):
         at = await desk_time(bus)
-        account = arguments.account or await _only_account(bus, venue)
+        account = arguments.account or await only_account(bus, venue)
         common = {
             "id": arguments.id or f"b-{at:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
             "at": at,
@@ -250,10 +224,11 @@ async def _done(arguments: argparse.Namespace) -> tuple[BooksAdjusted | BooksAct
             "reason": arguments.reason,
             "by": found.user,
         }
-        return await _published(bus, arguments.make(arguments, common)), str(common["id"])
+        return await published(bus, arguments.make(arguments, common)), str(common["id"])
 
 
-async def _only_account(bus: Bus, venue: str) -> str:
+async def only_account(bus: Bus, venue: str) -> str:
+    """The one account at a venue that the desk has books of. Raises `ConfigurationError` where it is not one."""
     reply = await query(bus, f"SELECT DISTINCT account FROM books WHERE venue = {sql_text(venue)} ORDER BY 1")
     if len(reply.rows) != 1:
         known = ", ".join(str(row[0]) for row in reply.rows) or "none"
@@ -261,7 +236,7 @@ async def _only_account(bus: Bus, venue: str) -> str:
     return str(reply.rows[0][0])
 
 
-async def _published(bus: Bus, act: Act) -> BooksAdjusted | BooksActRefused | None:
+async def published(bus: Bus, act: Act) -> BooksAdjusted | BooksActRefused | None:
     """What the OMS makes of an act; None = nothing in time."""
     answered: asyncio.Future[BooksAdjusted | BooksActRefused] = asyncio.get_running_loop().create_future()
 
@@ -278,7 +253,8 @@ async def _published(bus: Bus, act: Act) -> BooksAdjusted | BooksActRefused | No
         return None
 
 
-def _tell(answer: BooksAdjusted | BooksActRefused | None, act_id: str, *, as_json: bool) -> int:
+def tell_answer(answer: BooksAdjusted | BooksActRefused | None, act_id: str, *, as_json: bool) -> int:
+    """Tell what became of an act; the exit status."""
     if answer is None:
         complain(
             f"the act {act_id} is stored, but the OMS has not answered within {ANSWER_SECONDS_MAX:g} s: is it running, "

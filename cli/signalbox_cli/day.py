@@ -98,8 +98,25 @@ SELECT order_id, venue, status, side, quantity, filled_quantity AS filled, symbo
 FROM orders WHERE status NOT IN ('FILLED', 'CANCELED', 'REJECTED', 'DENIED', 'EXPIRED') ORDER BY created_at, order_id
 """
 SWITCHES = """
-SELECT "at", mode, "by", reason FROM trading_states WHERE "at" >= TIMESTAMPTZ '{since}' AND "at" < TIMESTAMPTZ '{until}'
-ORDER BY generation, sequence
+SELECT "at", scope, mode, "by", reason FROM (
+SELECT "at", 'desk' AS scope, mode, "by", reason, generation, sequence FROM trading_states
+UNION ALL
+SELECT "at", concat_ws(' ', coalesce(json_extract_string(act, '$.scope'), 'symbol'),
+       CASE coalesce(json_extract_string(act, '$.scope'), 'symbol') WHEN 'venue' THEN venue WHEN 'account' THEN account
+       WHEN 'strategy' THEN json_extract_string(act, '$.strategy') ELSE symbol END),
+       json_extract_string(act, '$.mode'), "by", reason, generation, sequence
+FROM books_acts WHERE type = 'SwitchTrading' AND outcome = 'BOOKED'
+UNION ALL
+SELECT json_extract_string(payload, '$.at')::TIMESTAMPTZ,
+       coalesce(nullif(concat_ws(' ', nullif(json_extract_string(payload, '$.venue'), ''),
+                nullif(json_extract_string(payload, '$.account'), ''),
+                nullif(json_extract_string(payload, '$.symbol'), ''),
+                nullif(json_extract_string(payload, '$.strategy'), '')), ''), 'desk'),
+       json_extract_string(payload, '$.mode'), json_extract_string(payload, '$.by'),
+       json_extract_string(payload, '$.reason'), generation, sequence
+FROM messages WHERE stream = 'TRADE' AND starts_with(subject, 'decision.switched.'))
+WHERE "at" >= TIMESTAMPTZ '{since}' AND "at" < TIMESTAMPTZ '{until}'
+ORDER BY "at", generation, sequence
 """
 REFUSED = """
 SELECT order_id, refused_by, reason FROM orders
@@ -215,9 +232,9 @@ def attention(
     )
     if mode and mode != TradingMode.ACTIVE:
         told.append(f"trading is {mode}: `signalbox resume` when it may go on")
-    switched = next((each.details.get("symbols_switched", "") for each in answers.get("risk", ()) if each.active), "")
+    switched = next((each.details.get("switched", "") for each in answers.get("risk", ()) if each.active), "")
     if switched:
-        told.append(f"trading in {switched}: `signalbox resume --symbol` when it may go on")
+        told.append(f"trading in {switched}: `signalbox resume` of it when it may go on")
     told += [
         f"order {each['order_id']} is {each['status']}: look at the venue, and at `signalbox order {each['order_id']}`"
         for each in day.working

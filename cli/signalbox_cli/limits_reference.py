@@ -11,6 +11,7 @@ from typing import Any
 from risk.asked import OF_ORDERS
 from risk.checks.rows import Limit, Row
 from risk.limits import limits_of
+from risk.pulling import CAUSES, Cause
 from signalbox.limits import EVERYWHERE, LIMITS, PER_NAME, Scope
 
 HEAD = """# Limits
@@ -135,12 +136,48 @@ from the version that holds, under the operator's name. Risk answers once, in TR
 
 `limits history` has who, when and why; `limits diff` compares versions and files; `replay decisions` and `explain` make
 each decision under the version that it names.
+
+## What is halted
+
+Trading is ACTIVE, REDUCING (only what reduces a position is let through) or HALTED (no order is): the desk, a venue,
+an account, a strategy, or a symbol of an account. Of all that an order is in *the strictest holds*; of equal ones the
+widest is told. The denial says which it was, who has switched it and why (`scope` of the check `trading_state`).
+Cancels pass, and so does what a flatten closes.
+
+`signalbox halt WHY` and `resume WHY` switch the desk; with `--venue`, `--account`, `--strategy` or `--symbol` that
+scope, for which the OMS has to run. A strategy is what intents name. A `resume` is of the scope that it names: what is
+switched around it, or within it, stays. `signalbox status` and `today` say what is not ACTIVE, by whom and why.
+
+### By itself
+
+What the table `[switches]` of the desk file states makes risk switch a scope by itself, as a word of risk in TRADE
+([decision 98](decisions/0098-trading-states-by-scope.md)): the next intent is decided under it, by whichever process
+decides then. Nothing is on that is not stated: what is too long depends on the venue, its hours and the feed, and a
+switch that pulls for nothing is soon resumed without a look.
+
+| stated | what pulls, just past it | what it makes of it |
+|---|---|---|
+"""
+SWITCHES_TAIL = """
+- *Seconds are desk time*, and what is just at the limit does not pull.
+- *It is pulled once*, says since when, and stays until an operator resumes that scope, with a reason: `status` and
+  `today` show it, and the alert SwitchPulledItself tells. Nothing is resumed by itself when its cause is over.
+- *After that the same cause must come anew*: another order, another storm (what was rejected before does not count),
+  another silence. What is still silent, or still differs, is known to whoever resumed. What is observed beside TRADE
+  (silence, drift) is counted anew by a process that begins: then it may pull again.
+- *It closes nothing and cancels nothing*: what works stays, stops at the venue too.
+- The desk's own is ended by the next `signalbox resume` of the desk; no other needs more than `resume` of its scope.
 """
 
 
 def page(rows: Iterable[Row[Any]] = OF_ORDERS) -> str:
     """The whole page."""
-    return HEAD + "".join(_line(row, limit) for row, limit in limits_of(rows)) + TAIL
+    limits = "".join(_line(row, limit) for row, limit in limits_of(rows))
+    return HEAD + limits + TAIL + "".join(map(_cause, CAUSES)) + SWITCHES_TAIL
+
+
+def _cause(cause: Cause) -> str:
+    return f"| `{cause.limit}` | {cause.about} | {cause.mode} |\n"
 
 
 def _line(row: Row[Any], limit: Limit) -> str:

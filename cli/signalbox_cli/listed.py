@@ -17,7 +17,7 @@ ABOUT = {
     "intent": "publish an order intent and show the decision",
     "cancel": "ask to cancel an order, a list, or with --all many of them",
     "halt": "deny every new order (cancels are still taken)",
-    "resume": "trade again after a halt, of the desk or of one symbol",
+    "resume": "trade again after a halt, of the desk or of what is named",
     "bracket": "publish an entry with its stop and its targets as one intent, and show the decision",
     "modify": "give an order that works another price or quantity",
     "target": "bring a position to a quantity, from wherever it is",

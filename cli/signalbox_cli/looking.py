@@ -307,7 +307,7 @@ async def _status(arguments: argparse.Namespace) -> int:
 def _tell_of_the_switch(answers: Sequence[tuple[ServiceStatus, ...]]) -> None:
     """Say first of all that orders are denied, by whom and why: every service may be ready meanwhile."""
     for each in (each for answered in answers for each in answered if each.active):
-        if switched := each.details.get("symbols_switched"):
+        if switched := each.details.get("switched"):
             print(printable(f"trading in {switched}"))
     for each in (each for answered in answers for each in answered if each.active):
         mode = each.details.get("trading_state", TradingMode.ACTIVE)

@@ -126,6 +126,11 @@ def _switch(message: Parsed) -> str:
     return f"trading is {message.get('mode')} by {message.get('by')}: {message.get('reason')}"
 
 
+def _switched(message: Parsed) -> str:
+    where = _words(message.get(name) for name in ("venue", "account", "symbol", "strategy")) or "the desk"
+    return f"trading of {where} is {message.get('mode')} by {message.get('by')}: {message.get('reason')}"
+
+
 def _words(parts: Iterable[object]) -> str:
     return " ".join(_text(part) for part in parts if part not in ("", None))
 
@@ -144,6 +149,7 @@ TOLD: dict[str, Callable[[Parsed], str]] = {
     "Bar": _bar,
     "Score": _score,
     "TradingState": _switch,
+    "TradingSwitched": _switched,
     **dict.fromkeys(
         (
             "OrderCreated", "OrderDenied", "OrderAccepted", "OrderTriggered", "OrderHeld", "OrderNoted",

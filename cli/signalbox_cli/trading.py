@@ -27,16 +27,17 @@ from signalbox.messages import (
     Ruling,
     TradingMode,
     TradingState,
+    TradingSwitched,
 )
 
 from signalbox_cli import argument_types
 from signalbox_cli.allocating import check_options
-from signalbox_cli.books import switch_symbol
 from signalbox_cli.commands import EXIT_DENIED, EXIT_NO_ANSWER, add_command
 from signalbox_cli.connection import desk_bus, desk_time
 from signalbox_cli.following import Followed, ManyOrders, OneOrder, Parts
 from signalbox_cli.order_options import add_order_options, order_intent, order_type
 from signalbox_cli.output import complain, show_json
+from signalbox_cli.switching import add_scope_options, named, switch_scope
 from signalbox_cli.verdicts import is_nothing, show_decision, show_event
 from signalbox_cli.whatif import ask_and_report
 
@@ -112,37 +113,40 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         """
         In force within 2 s, and recorded under the name of who said it: `operator`, or who --as says and is one.
 
-        With --symbol only orders in that symbol, of one account; the desk's own switch is beside it, and what either
-        does not let through is denied. That one is told to the OMS, and holds over restarts until somebody resumes it.
-        While the OMS is down it is stored, not in force (exit status 4): halt the desk then, which needs NATS and risk
-        alone.
+        With --venue, --account, --strategy or --symbol only what is in that scope (a symbol is one of an account); of
+        all that an order is in the strictest holds, and its decision says which. Such a switch is told to the OMS, and
+        holds over restarts until somebody resumes it. While the OMS is down it is stored, not in force (exit status 4):
+        halt the desk then, which needs NATS and risk alone. --reducing lets exits through.
 
         Examples:
           signalbox halt "the feed looks wrong"
           signalbox --as carol halt "lunch"
           signalbox halt "its split is not booked yet" --symbol NVDA
+          signalbox halt "maintenance" --venue dydx --reducing
+          signalbox halt "it buys the same again" --strategy trend
         """,
     )
     resume = add_command(
         commands,
         "resume",
-        "trade again after a halt, of the desk or of one symbol",
+        "trade again after a halt, of the desk or of what is named",
         """
-        In force within 2 s. With --symbol what was said of that symbol is over: by `halt`, or by a list that was left
-        without its stop and whose policy is HALT (signalbox status says which, by whom and why). It needs the OMS, as
-        `halt --symbol` does.
+        In force within 2 s. With --venue, --account, --strategy or --symbol what was said of that scope is over: by
+        `halt`, or by a list that was left without its stop and whose policy is HALT (`signalbox status` says which, by
+        whom and why). It needs the OMS, as `halt` of a scope does.
 
         Examples:
           signalbox resume "feed is fine"
           signalbox resume "the stop stands" --symbol SPY
         """,
     )
+    halt.add_argument(
+        "--reducing", dest="reduce_only", action="store_true", help="let only through what reduces a position"
+    )
     resume.add_argument("--reduce-only", action="store_true", help="let only through what reduces a position")
     for switch, mode in ((halt, TradingMode.HALTED), (resume, TradingMode.ACTIVE)):
         switch.add_argument("reason", nargs="?", default="", help=f"why, for the record (else: {NO_REASON})")
-        switch.add_argument("--symbol", type=argument_types.symbol, help="only of this one")
-        switch.add_argument("--venue", default="", help="of the symbol (default: perpetuals at dydx, the rest at ibkr)")
-        switch.add_argument("--account", default="", help="of the symbol (default: the only one at that venue)")
+        add_scope_options(switch)
         switch.set_defaults(mode=mode)
         finish(switch, _switch)
 
@@ -261,7 +265,7 @@ async def publish_and_report(
             if arguments.json and message.cause == intent.id:
                 show_json(json.loads(messages.encode(message)))
             return
-        if isinstance(message, LimitsRuling):
+        if isinstance(message, LimitsRuling | TradingSwitched):
             return
         # Somebody else may have used the id: that decision is not about what is sent here
         if message.cause == intent.id and message.by == sender and not decided.done():
@@ -317,12 +321,8 @@ async def publish_and_report(
 
 async def _switch(arguments: argparse.Namespace) -> int:
     mode = TradingMode.REDUCING if getattr(arguments, "reduce_only", False) else arguments.mode
-    if not arguments.symbol and (arguments.venue or arguments.account):
-        raise ConfigurationError(["--venue and --account are of a --symbol: without one the whole desk is switched"])
-    if arguments.symbol and not arguments.reason.strip():
-        raise ConfigurationError(["say why, for the record: a symbol is switched with a reason"])
-    if arguments.symbol:
-        return await switch_symbol(arguments, mode)
+    if (scope := named(arguments)) is not None:
+        return await switch_scope(arguments, scope, mode)
     async with desk_bus(operator=True) as (bus, found):
         state = await set_trading_state(
             bus,

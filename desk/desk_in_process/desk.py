@@ -18,7 +18,7 @@ from oms.step import Incoming
 from risk.facts import Request
 from risk.recall import needs_terms
 from risk.state import RiskState, Seen, opening_state
-from risk.step import FlattensLooked, LossesLooked, Observed, Recalled, TradeEvent, step
+from risk.step import FlattensLooked, LossesLooked, Observed, Recalled, SwitchesLooked, TradeEvent, as_stored, step
 from signalbox.desk import Desk
 from signalbox.messages import Decision, Instrument, IntentApproved, IntentDenied, Quote, Ruling
 
@@ -60,11 +60,18 @@ class DeskInProcess:
             self.trade.append(ruling)
         return rulings
 
+    def switch_itself(self, at: datetime) -> tuple[Ruling, ...]:
+        """Have risk look whether something makes it switch trading by itself, and store that."""
+        self.follow()
+        rulings = step(self.risk, SwitchesLooked(), at)
+        for ruling in rulings:
+            step(self.risk, as_stored(ruling, self.trade.append(ruling)))
+        return rulings
+
     def decided(self, decision: Ruling) -> None:
         """Store a decision that somebody else has made, or how a flatten ended."""
         self.follow()
-        step(self.risk, decision)
-        self.trade.append(decision)
+        step(self.risk, as_stored(decision, self.trade.append(decision)))
 
     def take(self, incoming: Incoming, at: datetime, then: Callable[[], datetime] | None = None) -> Outcome:
         """Give the OMS a decision, a report or a timer; `then` as of `Orders.take`."""

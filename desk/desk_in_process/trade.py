@@ -16,9 +16,10 @@ from signalbox.messages import (
     OrderEvent,
     OrderEvents,
     Ruling,
+    TradingSwitched,
 )
 
-_RULINGS = (IntentApproved, IntentDenied, FlattenEnded, LimitsSet, LimitsRefused)
+_RULINGS = (IntentApproved, IntentDenied, FlattenEnded, LimitsSet, LimitsRefused, TradingSwitched)
 
 Owner = tuple[str, str, str]
 """(venue, account, order id): whose event it is."""

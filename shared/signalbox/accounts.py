@@ -122,7 +122,7 @@ ACCOUNTS: tuple[Account, ...] = (
         stores=("decision.*.*.*", "dead.*.risk", "checkpoint.risk.*.*", _RISK_LEASE),
         hears=(
             *("clock.desk", "md.quote.>", "md.instrument.>", "md.funding.>", "account.>", "link.>"),
-            "$KV.CONTROL.>",
+            *("compared.>", "$KV.CONTROL.>"),
         ),
         pulls=(("INTENTS", "risk"), ("TRADE", "risk"), ("KV_CONTROL", "risk")),
         reads=(
@@ -135,6 +135,7 @@ ACCOUNTS: tuple[Account, ...] = (
     ),
     Account(
         name="oms",
+        tells=("compared.*.*",),
         stores=(
             *("order.*.*.*", "command.*.*.*", "position.*.*.*", "book.*.*", "timer.schedule.*", "dead.*.oms"),
             *("checkpoint.oms.*.*", _OMS_LEASE),

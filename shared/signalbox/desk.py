@@ -30,6 +30,7 @@ from signalbox.errors import ConfigurationError, SymbolError
 from signalbox.instruments import CURRENCIES, Symbol, parse_symbol
 from signalbox.messages import Loosening, MarketDataType
 from signalbox.studies import DeskStudy, LevelsParameters, levels_rules, study_rules
+from signalbox.switches import Switches, switch_rule
 from signalbox.text_files import TextFileError, read_text_file
 from signalbox.toml_shape import any_of, instead_of, shape_mistakes, shown, shown_key
 from signalbox.venues import VenueRow, venue_names
@@ -117,6 +118,7 @@ class Desk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     levels: LevelsParameters = LevelsParameters()
     studies: tuple[DeskStudy, ...] = ()
     nats: NatsServers = NatsServers()
+    switches: Switches = Switches()
     loosen_limits: Loosening = Loosening.ONE
 
     def only_account(self, venue: str) -> str:
@@ -191,8 +193,8 @@ def _rules(document: dict[str, Any]) -> Iterator[str]:
     yield from group_mistakes(document.get("groups"), venues)
     yield from levels_rules(_tables(document, "levels"), _scored(document)[1])
     yield from study_rules(document.get("studies"), *_scored(document))
-    tables = ("limits", _limit_rule), ("fx_rates", _rate_rule), ("indicators", _parameter_rule), ("nats", _room_rule)
-    for table, check in tables:
+    tables = {"limits": _limit_rule, "fx_rates": _rate_rule, "indicators": _parameter_rule, "nats": _room_rule}
+    for table, check in {**tables, "switches": switch_rule}.items():
         for key, value in _tables(document, table).items():
             yield from check(f"{table}.{shown_key(key)}", key, value)
 

@@ -19,6 +19,7 @@ from signalbox.messages import (
     LimitsRuling,
     LimitsSet,
     Report,
+    TradingSwitched,
     VenueAccepted,
     VenueCanceled,
     VenueCancelRejected,
@@ -178,8 +179,13 @@ def limits_ruled(message: LimitsRuling) -> str:
     return LIMITS_SET if isinstance(message, LimitsSet) else LIMITS_REFUSED
 
 
+def switched(message: TradingSwitched) -> str:
+    """Among the decisions as well: what risk has switched by itself; of any venue or account: `%`."""
+    return f"decision.switched.{encode_token(message.venue)}.{encode_token(message.account)}"
+
+
 def is_decision(subject: str) -> bool:
-    """Whether a decision on an intent stands on a subject of risk's, and not a flatten's end, or what limits hold."""
+    """Whether a decision on an intent stands on a subject of risk's, and not another word of its own."""
     return subject.startswith(("decision.approved.", "decision.denied."))
 
 
@@ -283,6 +289,11 @@ def book(venue: str, account: str) -> str:
     return f"book.{venue}.{encode_token(account)}"
 
 
+def compared(venue: str, account: str) -> str:
+    """Where it is told what a venue's snapshot and the books differ in."""
+    return f"compared.{venue}.{encode_token(account)}"
+
+
 def account(venue: str, account: str) -> str:
     return f"account.{venue}.{encode_token(account)}"
 
@@ -372,6 +383,8 @@ ALL_BOOKS_ACTS = "$KV.CONTROL.books.*.*.*.*"
 LIMITS_PROPOSED = "$KV.CONTROL.limits"
 """Where an operator publishes what the limits are to be; the server stores it under his name."""
 ALL_LIMITS_PROPOSED = f"{LIMITS_PROPOSED}.*"
+ALL_COMPARED = "compared.*.*"
+ALL_SWITCHED = "decision.switched.*.*"
 LIMITS_SET, LIMITS_REFUSED = "decision.limits.%.%", "decision.limits-refused.%.%"
 ALL_DENIALS, ALL_FLATTENS_ENDED = "decision.denied.*.*", "decision.ended.*.*"
 ALL_QUOTES, ALL_LINKS, ALL_ACCOUNTS, ALL_DECISIONS = "md.quote.*.*", "link.*.*", "account.*.*", "decision.*.*.*"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from signalbox.errors import ConfigurationError
-from signalbox.messages import BookInterest, CorrectPosition, SplitPosition, TradingMode
+from signalbox.messages import BookInterest, CorrectPosition, SplitPosition
 from signalbox_cli.__main__ import build_parser
-from signalbox_cli.books import check, unanswered_switch
+from signalbox_cli.books import check
 
 COMMON = {
     "id": "a",
@@ -60,11 +60,3 @@ def test_interest_on_borrowed_shares_is_reckoned_or_said() -> None:
 def test_interest_is_an_amount_or_all_that_it_is_reckoned_from(words: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError, match=r"AMOUNT|--symbol"):
         made(*words)
-
-
-def test_a_symbol_that_the_oms_has_not_switched_yet_is_said_and_what_needs_no_oms() -> None:
-    told = unanswered_switch("SPY", TradingMode.HALTED, "b-1")
-    assert told.startswith("SPY is not HALTED yet: a symbol is switched by the OMS, which has not answered within ")
-    assert "b-1 is stored, and in force once the OMS runs again" in told
-    assert "`signalbox halt WHY` without --symbol" in told
-    assert "signalbox halt" not in unanswered_switch("SPY", TradingMode.ACTIVE, "b-1")

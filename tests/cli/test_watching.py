@@ -90,6 +90,15 @@ FILL = {"side": "BUY", "quantity": "10", "symbol": "SPY", "price": "434.36407960
             {"type": "TradingState", "mode": "HALTED", "by": "carol", "reason": "lunch"},
             "trading is HALTED by carol: lunch",
         ),
+        (
+            {"type": "TradingSwitched", "mode": "REDUCING", "by": "risk", "reason": "silence", "venue": "ibkr",
+             "account": "DU1", "symbol": "SPY", "strategy": ""},
+            "trading of ibkr DU1 SPY is REDUCING by risk: silence",
+        ),
+        (
+            {"type": "TradingSwitched", "mode": "HALTED", "by": "risk", "reason": "the clock stands still"},
+            "trading of the desk is HALTED by risk: the clock stands still",
+        ),
         ({"type": "NewerThanUs", "order_id": "o-1", "parts": [1], "note": ""}, "NewerThanUs  order_id o-1"),
     ],
 )  # fmt: skip

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from signalbox.messages import (
     BooksActRefused,
     BooksAdjusted,
     ExitPolicy,
     ListAction,
     ListAlarmed,
+    SwitchScope,
     SwitchTrading,
     TradingMode,
 )
@@ -59,3 +61,30 @@ def test_switching_without_a_symbol_or_a_reason_is_refused(make: Any) -> None:
     desk = make.desk().run(make.snapshot(), switching(make, symbol=""), switching(make, id="a2", reason=" "))
     refused = [each.reason for each in desk.log if isinstance(each, BooksActRefused)]
     assert ["names no symbol" in refused[0], "says no reason" in refused[1]] == [True, True]
+
+
+def test_a_venue_an_account_and_a_strategy_are_switched_in_the_books_of_one_account(make: Any) -> None:
+    desk = make.desk().run(make.snapshot())
+    acts = [
+        switching(make, id="v", symbol="", scope=SwitchScope.VENUE),
+        switching(make, id="a", symbol="", scope=SwitchScope.ACCOUNT),
+        switching(make, id="s", symbol="", scope=SwitchScope.STRATEGY, strategy="trend"),
+    ]
+    desk.run(*acts)
+    assert [each.act for each in desk.log if isinstance(each, BooksAdjusted)] == acts
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"scope": SwitchScope.DESK, "symbol": ""}, "is for the whole desk"),
+        ({"scope": SwitchScope.STRATEGY, "symbol": ""}, "names no strategy"),
+        ({"scope": SwitchScope.STRATEGY, "strategy": "trend"}, "is for one strategy, and names a symbol"),
+        ({"scope": SwitchScope.VENUE}, "is for one venue, and names a symbol"),
+        ({"strategy": "trend"}, "is for one symbol, and names a strategy"),
+    ],
+)
+def test_a_switch_that_is_for_no_one_thing_is_refused(make: Any, changes: dict[str, Any], told: str) -> None:
+    desk = make.desk().run(make.snapshot(), switching(make, **changes))
+    [refused] = [each.reason for each in desk.log if isinstance(each, BooksActRefused)]
+    assert told in refused

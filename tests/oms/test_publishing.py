@@ -6,8 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from oms.statements import Mark, book_message, position_message
-from signalbox.messages import Side
+from oms.outcome import Drift, DriftKind
+from oms.statements import Mark, book_message, compared_message, position_message
+from signalbox.messages import PositionDiffers, Side
 
 DU1 = ("ibkr", "DU1")
 
@@ -59,3 +60,15 @@ def test_funding_is_shown_beside_pnl_and_in_cash(make: Any) -> None:
     book, position = book_message(account), position_message(account, "AAPL", None)
     assert (book.cash, book.funding, book.realized_pnl) == (Decimal("899.75"), Decimal("-0.25"), 0)
     assert (position.funding, position.realized_pnl) == (Decimal("-0.25"), 0)
+
+
+def test_what_a_snapshot_differs_in_is_told_of_positions_alone(make: Any) -> None:
+    snapshot = make.snapshot(positions=(make.held("7", "9"),))
+    found = (
+        Drift(DriftKind.POSITION, "AAPL", "40", "7"),
+        Drift(DriftKind.CASH, "USD", "1", "2"),
+    )
+    told = compared_message(snapshot, found)
+    assert told.differ == (PositionDiffers(symbol="AAPL", ours=Decimal(40), theirs=Decimal(7)),)
+    assert (told.at, told.venue, told.account, told.cause) == (snapshot.at, "ibkr", "DU1", snapshot.id)
+    assert compared_message(snapshot, ()).differ == ()

@@ -22,6 +22,7 @@ from signalbox.errors import BusError, LeaseLostError, WrongSequenceError
 from signalbox.messages import (
     Bar,
     Book,
+    BooksCompared,
     Command,
     DeadLetter,
     Decision,
@@ -492,6 +493,24 @@ async def test_positions_that_died_unpublished_are_published_at_the_next_start(l
     await live.start_oms()
     position = await live.wait_for_last(subjects.position("ibkr", "DU1", "AAPL"), Position, lambda found: True)
     assert position.quantity == 7
+
+
+async def test_who_listens_hears_what_each_snapshot_that_is_compared_differs_in(live: Live, make: Any) -> None:
+    heard: list[BooksCompared] = []
+
+    async def hear(received: Any) -> None:
+        heard.append(messages.decode(received.payload, BooksCompared))
+
+    await live.risk.subscribe(subjects.ALL_COMPARED, hear)
+    await live.start_oms()
+    await live.report(make.snapshot(positions=(make.held("7", "9"),)))
+    await live.report(make.snapshot(60, positions=(make.held("9", "9"),)))
+
+    async def told() -> bool:
+        return len(heard) == 2
+
+    await until(told)
+    assert [[(each.symbol, each.ours, each.theirs) for each in one.differ] for one in heard] == [[], [("AAPL", 7, 9)]]
 
 
 async def test_a_restart_folds_to_the_same_state(live: Live, make: Any) -> None:

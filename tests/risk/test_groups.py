@@ -22,6 +22,7 @@ from signalbox.messages import (
     IntentDenied,
     LinkStatus,
     OrderStatus,
+    SwitchScope,
     SwitchTrading,
     TradingMode,
 )
@@ -198,10 +199,17 @@ def test_what_is_of_one_account_is_asked_of_each() -> None:
     assert denied(w.decide(w.order(group="growth"))).reason.startswith("account DU2:")
 
 
-def w_switch(w: World, account: str) -> Any:
-    act = SwitchTrading(
-        id="act", at=w.now, venue=VENUE, account=account, symbol="SPY", mode=TradingMode.HALTED, reason="it looks odd"
-    )
+def test_a_strategy_that_is_halted_trades_in_no_account_of_a_group() -> None:
+    w = ready(desk_of())
+    w.event(w_switch(w, "DU2", scope=SwitchScope.STRATEGY, strategy="trend", symbol=""))
+    reason = "trading of strategy trend is halted by : it looks odd"
+    assert denied(w.decide(order(w, strategy="trend"))).reason.endswith(reason)
+    given_to(w.decide(w.order(group="growth", strategy="other")))
+
+
+def w_switch(w: World, account: str, **changes: Any) -> Any:
+    values = {"symbol": "SPY", "mode": TradingMode.HALTED, "reason": "it looks odd", **changes}
+    act = SwitchTrading(id="act", at=w.now, venue=VENUE, account=account, **values)
     values = {"id": "a1", "at": w.now, "venue": VENUE, "account": account, "order_id": "_acts"}
     return messages.BooksAdjusted(**values, status=OrderStatus.FILLED, act=act)
 

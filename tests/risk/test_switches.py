@@ -120,7 +120,7 @@ def test_a_denial_says_the_symbols_switch_and_can_be_made_again(world: Any) -> N
     assert isinstance(decision, IntentDenied)
     [check] = [check for check in decision.checks if check.name == "trading_state"]
     assert (check.observed, check.source) == ("HALTED", f"TRADE:{w.state.folded_up_to}")
-    assert decision.basis.symbol_switch == w.state.switches["ibkr", "DU1234567", "SPY"]
+    assert decision.basis.scope_switch == w.state.switches["ibkr", "DU1234567", "SPY", ""]
 
 
 def test_a_checkpoint_has_the_switches(world: Any) -> None:

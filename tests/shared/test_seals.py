@@ -177,6 +177,7 @@ def test_the_registrys_subjects_that_need_a_seal() -> None:
         ),
         "$KV.CONTROL.books.*.*.*.*",  # as an intent: what the OMS makes of an act is sealed (decision 64)
         "$KV.CONTROL.limits.*",  # likewise: what risk says to it is (decision 90)
+        "compared.*.*",  # as a quote: told for who hears it now, and it lets nothing through (decision 98)
     }
 
 

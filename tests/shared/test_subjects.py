@@ -26,6 +26,8 @@ from signalbox.messages import (
     Quote,
     Report,
     Side,
+    TradingMode,
+    TradingSwitched,
     VenueAccepted,
     VenueSnapshot,
 )
@@ -92,6 +94,10 @@ BUILT = {
     f"{subjects.books_act('ibkr', 'DU.1', 'a-1')}.olga": "$KV.CONTROL.books.ibkr.DU%2E1.a-1.olga",
     f"{subjects.LIMITS_PROPOSED}.olga": "$KV.CONTROL.limits.olga",
     subjects.LIMITS_SET: "decision.limits.%.%",
+    subjects.compared("ibkr", "DU1"): "compared.ibkr.DU1",
+    subjects.switched(
+        TradingSwitched(id="s", at=AT, mode=TradingMode.HALTED, pulled_by="clock", reason="r")
+    ): "decision.switched.%.%",
     subjects.LIMITS_REFUSED: "decision.limits-refused.%.%",
     subjects.status("risk"): "status.risk",
 }

@@ -33,11 +33,39 @@ def test_one_symbol_is_halted_and_armed_again_by_name_and_with_a_reason(desk: Ru
     assert [(act["type"], act["outcome"], act["by"]) for act in acts] == [("SwitchTrading", "BOOKED", "operator")] * 3
 
 
+def denied_by(desk: RunningDesk, *words: str) -> str:
+    done = desk.run("intent", "buy", "50000", *words)
+    return done.stdout + done.stderr
+
+
+def test_a_venue_and_a_strategy_are_switched_with_who_and_why_and_the_rest_goes_on(desk: RunningDesk) -> None:
+    try:
+        assert (
+            desk.run("halt", "maintenance", "--venue", "dydx", "--reducing").stdout == "trading at dydx is REDUCING\n"
+        )
+        told = "trading of strategy trend is HALTED\n"
+        assert desk.run("halt", "it repeats itself", "--strategy", "trend").stdout == told
+        reason = "trading of strategy trend is halted by operator: it repeats itself"
+        desk.until(lambda: reason in denied_by(desk, "SPY", "--strategy", "trend"), 60)
+        assert "halted" not in denied_by(desk, "SPY", "--strategy", "other")
+        assert "are let through at dydx (operator: maintenance)" in denied_by(desk, "BTC-USD")
+        status, today = desk.run("status").stdout, desk.run("today").stdout
+        for each in ("dydx is REDUCING by operator: maintenance", "strategy trend is HALTED by operator: it repeats"):
+            assert each in status
+            assert each in today
+        assert "venue dydx" in today
+    finally:
+        assert desk.run("resume", "done", "--venue", "dydx").returncode == 0
+        assert desk.run("resume", "mended", "--strategy", "trend").stdout == "trading of strategy trend is ACTIVE\n"
+    desk.until(lambda: "halted" not in denied_by(desk, "SPY", "--strategy", "trend"), 60)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (("halt", "--symbol", "SPY"), "say why"),
-        (("halt", "why", "--venue", "ibkr"), "are of a --symbol"),
+        (("halt", "--venue", "ibkr"), "say why"),
+        (("halt", "why", "--strategy", "trend", "--venue", "ibkr"), "wherever it trades"),
     ],
 )
 def test_what_makes_no_sense_of_a_switch_is_said(desk: RunningDesk, words: tuple[str, ...], told: str) -> None:

@@ -95,5 +95,5 @@ async def switched(desk: Desk, list_id: str) -> TradingMode | None:
     for event in await desk.events(list_id):
         if isinstance(event, ListAlarmed):
             fold_alarm(state, event, "TRADE")
-    found = state.switches.get((desk.bench.venue, desk.bench.account, desk.bench.symbol))
+    found = state.switches.get((desk.bench.venue, desk.bench.account, desk.bench.symbol, ""))
     return found.mode if found is not None else None

@@ -30,6 +30,7 @@ from signalbox.messages import (
     PositionHeld,
     RenameSymbol,
     SplitPosition,
+    SwitchScope,
     SwitchTrading,
     VenueSnapshot,
 )
@@ -258,8 +259,15 @@ def _interest(state: State, book: AccountBook, act: BookInterest) -> Booked:
 
 def _switch(state: State, book: AccountBook, act: SwitchTrading) -> Booked:
     """It books nothing: risk goes by it from its place in TRADE on."""
-    if not act.symbol.strip():
-        raise ActError("it names no symbol: the whole desk is switched with `signalbox halt` and `signalbox resume`")
+    if act.scope is SwitchScope.DESK:
+        raise ActError("it is for the whole desk, which is switched with `signalbox halt` and `signalbox resume`")
+    for scope, name in ((SwitchScope.SYMBOL, act.symbol), (SwitchScope.STRATEGY, act.strategy)):
+        if act.scope is scope and not name.strip():
+            raise ActError(
+                f"it names no {scope}: the whole desk is switched with `signalbox halt` and `signalbox resume`"
+            )
+        if act.scope is not scope and name:
+            raise ActError(f"it is for one {act.scope}, and names a {scope}, too: one switch is for one thing")
     return Booked()
 
 

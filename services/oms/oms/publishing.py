@@ -19,10 +19,11 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.errors import WrongSequenceError
 from signalbox.lease import OwnLease
-from signalbox.messages import Book, Position
+from signalbox.messages import Book, Position, VenueSnapshot
 
+from oms.outcome import Drift
 from oms.state import AccountKey, State
-from oms.statements import Mark, Marks, book_message, position_message
+from oms.statements import Mark, Marks, book_message, compared_message, position_message
 
 
 class BookPublisher:
@@ -66,6 +67,10 @@ class BookPublisher:
             if book.venue == venue and held is not None and held.holding.quantity:
                 self._waiting[account, symbol] = None
                 self._wake.set()
+
+    async def compared(self, snapshot: VenueSnapshot, found: tuple[Drift, ...]) -> None:
+        """Tell whoever hears it now in which positions a venue's snapshot and the books differ, none too."""
+        await self._bus.send(subjects.compared(snapshot.venue, snapshot.account), compared_message(snapshot, found))
 
     async def run(self) -> None:
         """Publish for ever."""

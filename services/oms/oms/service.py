@@ -132,8 +132,7 @@ class OrderManagement:
 
         Publishes nothing.
 
-        An event of our own that can not be read holds the start until a person sets it aside: what it said is part of
-        the truth.
+        An event of our own that can not be read holds the start until a person sets it aside: it says what is true.
         """
         await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
         async for received in self._bus.read(STATE, subjects.ALL_INSTRUMENTS):
@@ -254,6 +253,7 @@ class OrderManagement:
         log_outcome(message, outcome)
         if outcome.drift is not None and isinstance(message, VenueSnapshot):
             self.shown.drift(message.venue, message.account, outcome.drift)
+            await self.publisher.compared(message, outcome.drift)
         return outcome
 
     async def _follow(self, *, resumes: bool = False) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from signalbox.messages import Book, Position
+from signalbox.messages import Book, BooksCompared, Position, PositionDiffers, VenueSnapshot
 
 from oms.books import realized_pnl
+from oms.outcome import Drift, DriftKind
 from oms.positions import ZERO, shown
 from oms.state import AccountBook
 
@@ -76,4 +77,20 @@ def book_message(book: AccountBook) -> Book:
         income=shown(book.income.get(book.currency, ZERO)),
         corrections=shown(book.corrections.get(book.currency, ZERO)),
         other_cash={currency: shown(cash) for currency, cash in book.cash.items() if currency != book.currency},
+    )
+
+
+def compared_message(snapshot: VenueSnapshot, found: tuple[Drift, ...]) -> BooksCompared:
+    """In which positions a snapshot and the books differ."""
+    return BooksCompared(
+        id=f"{snapshot.id}/compared",
+        at=snapshot.at,
+        cause=snapshot.id,
+        venue=snapshot.venue,
+        account=snapshot.account,
+        differ=tuple(
+            PositionDiffers(symbol=drift.name, ours=Decimal(drift.ours), theirs=Decimal(drift.theirs))
+            for drift in found
+            if drift.kind is DriftKind.POSITION
+        ),
     )

@@ -35,6 +35,7 @@ FROM (SELECT *, json_transform(readable(whole), '{"cause":"VARCHAR","by":"VARCHA
         "trail_amount":"DECIMAL(38,18)","trail_percent":"DECIMAL(38,18)"}]}}') AS m
       FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.')
                      AND NOT starts_with(subject, 'decision.ended.')
+                     AND NOT starts_with(subject, 'decision.switched.')
                      AND NOT starts_with(subject, 'decision.limits'));
 
 -- typed: decisions
@@ -53,6 +54,7 @@ FROM (SELECT *, json_transform(readable(whole), '{"id":"VARCHAR","type":"VARCHAR
                    "reason":"VARCHAR"}],"passed":"INTEGER","basis":"JSON"}') AS m
       FROM arrived WHERE stream = 'TRADE' AND starts_with(subject, 'decision.')
                      AND NOT starts_with(subject, 'decision.ended.')
+                     AND NOT starts_with(subject, 'decision.switched.')
                      AND NOT starts_with(subject, 'decision.limits'));
 
 -- typed: order_events

@@ -40,6 +40,7 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     await service.consume()
     what_ifs = WhatIfs(state, runtime.clock, lease)
     await runtime.bus.serve(subjects.ALL_WHAT_IFS, what_ifs.answer)
+    await runtime.spawn(service.watch.run(), "switch what has to be")
     await runtime.spawn(service.log.keep_checkpoints(), "checkpoints")
 
 

@@ -49,6 +49,7 @@ def ground_of(facts: OrderFacts) -> tuple[Form, Ground]:
         basis.unread_event,
         basis.switch,
         basis.symbol_switch,
+        basis.scope_switch,
         basis.room,
         basis.link,
         basis.flatten,

@@ -29,8 +29,9 @@ from signalbox.messages import Fill, FlattenIntent, LimitsRefused, LimitsSet, Sw
 from risk.answered import AnsweredIntents, AnsweredLimits
 from risk.exposure import restore_books
 from risk.known import KnownIds
+from risk.pulls import REJECTIONS_KEPT_MAX, Pull, Pulled, Pulls, Unknown
 from risk.rules import with_limits
-from risk.state import RATE_WINDOW, AccountBooks, Flatten, Group, Holding, Market, RiskState, WorkingOrder
+from risk.state import RATE_WINDOW, AccountBooks, Flatten, Group, Holding, Market, RiskState, Scope, WorkingOrder
 from risk.traded import Losses, Traded
 
 SHAPE = 6
@@ -89,8 +90,13 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
     """What is left of each group of orders that depend on each other."""
     attached: dict[str, tuple[Decimal, Decimal]]
     """Of those that were sent with their entry: what they are for in all, and what of the entry has filled."""
-    switches: list[tuple[Market, SwitchSeen]]
-    """The markets that are not ACTIVE."""
+    switches: list[tuple[Scope, SwitchSeen]]
+    """What is not ACTIVE by a person's word, or a list's."""
+    pulled: list[tuple[Pull, Pulled]]
+    ended: list[tuple[Pull, datetime]]
+    resumed: list[tuple[Scope, int]]
+    unknown: dict[str, Unknown]
+    rejections: list[tuple[tuple[str, str], list[datetime]]]
     limits: LimitsSet | None
     """Those that operators have set last."""
     limits_answered: list[str]
@@ -176,6 +182,11 @@ def capture(state: RiskState, last_decision: int, messages: int) -> Iterator[byt
         groups={name: group.left for name, group in state.groups.items()},
         attached={name: (group.given, group.entered) for name, group in state.groups.items() if group.is_attached},
         switches=list(state.switches.items()),
+        pulled=list(state.pulls.pulled.items()),
+        ended=list(state.pulls.ended.items()),
+        resumed=list(state.pulls.resumed.items()),
+        unknown=dict(state.pulls.unknown),
+        rejections=[(account, list(times)) for account, times in state.pulls.rejections.items()],
         limits=state.rules.limits,
         limits_answered=list(state.limits_answered.ids),
         limits_refused=state.limits_answered.refused,
@@ -349,6 +360,13 @@ class StateLoader:
             state.groups[name] = Group(begin.groups[name], True, given, entered)
         state.flattens = self._flattens
         state.switches = dict(begin.switches)
+        state.pulls = Pulls(
+            pulled=dict(begin.pulled),
+            ended=dict(begin.ended),
+            resumed=dict(begin.resumed),
+            unknown=begin.unknown,
+            rejections={account: deque(times, REJECTIONS_KEPT_MAX) for account, times in begin.rejections},
+        )
         state.rules = with_limits(state.rules, begin.limits)
         state.limits_answered = AnsweredLimits(begin.limits_answered, begin.limits_refused)
         for account in self._accounts:

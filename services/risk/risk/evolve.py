@@ -63,7 +63,7 @@ from risk.state import (
     WorkingOrder,
     order_key,
 )
-from risk.switches import fold_alarm, fold_switch
+from risk.switches import fold_alarm, fold_switch, fold_unsettled
 
 NO_TICKS = Terms(tick_size=ONE, lot_size=ONE)
 """What is sent at once has no price that is relative to a fill."""
@@ -143,7 +143,7 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
     if isinstance(event, CommissionBooked | FundingBooked | BooksActRefused):
         return  # none ends an order or moves a position; available funds have it from the venue
     if isinstance(event, BooksAdjusted):
-        fold_switch(state, event, f"TRADE:{sequence}")
+        fold_switch(state, event, sequence)
         adjust(state, event)
         return
     state.in_flight.discard(event.order_id)
@@ -163,6 +163,7 @@ def fold_order_event(state: RiskState, sequence: int, event: OrderEvents) -> Non
         elsewhere.fold(state, books, _key(event), event)
     elif isinstance(event, OrderPendingReplace | OrderReplaced | OrderReplaceRejected):
         changing.fold(state, books, _key(event), event)
+    fold_unsettled(state, _key(event), event)
     _set_status(state, books, event)
 
 

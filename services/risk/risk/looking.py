@@ -54,6 +54,7 @@ from risk.state import (
     margin_fraction,
     order_key,
 )
+from risk.switches import strictest
 
 NO_BOOKS, NO_POSITION = BooksSeen(), PositionSeen()
 NOTHING = NO_POSITION.quantity
@@ -64,9 +65,10 @@ UNSEEN: Seen[Any] = Seen(None, "")
 def look(state: RiskState, request: Request, intent: Intent, at: datetime) -> Basis:
     """What a normalised intent is held against at desk time `at`."""
     if isinstance(intent, OrderIntent) and intent.group:
-        return structs.replace(_about_order(state, request, intent, at), members=_members(state, request, intent, at))
+        found = _about_order(state, request, intent, at, intent.strategy)
+        return structs.replace(found, members=_members(state, request, intent, at))
     if isinstance(intent, OrderIntent | OrderListIntent | PositionIntent):
-        return _about_order(state, request, intent, at)
+        return _about_order(state, request, intent, at, intent.strategy)
     if isinstance(intent, ModifyIntent):
         return _about_change(state, request, intent, at)
     if isinstance(intent, CancelIntent):
@@ -79,6 +81,7 @@ def _about_order(
     request: Request,
     intent: OrderIntent | OrderListIntent | PositionIntent | ModifyIntent,
     at: datetime,
+    strategy: str,
 ) -> Basis:
     account_key, symbol_key = (intent.venue, intent.account), (intent.venue, intent.symbol)
     books = state.books.get(account_key)
@@ -90,7 +93,7 @@ def _about_order(
         clock_is_stale=request.clock_is_stale,
         unread_event=state.unread_event,
         switch=(state.trading_state or UNSEEN).kept,
-        symbol_switch=state.switches.get((*account_key, intent.symbol)) if state.switches else None,
+        scope_switch=strictest(state, (*account_key, intent.symbol, strategy)),
         room=(state.room or UNSEEN).kept,
         link=_link(state.links.get(account_key), intent.symbol),
         account=state.accounts.get(account_key, UNSEEN).kept,
@@ -151,7 +154,7 @@ def _about_change(state: RiskState, request: Request, intent: ModifyIntent, at: 
         first = parts[0][1]
         wanted = structs.replace(intent, account="", symbol=first.symbol)
         return structs.replace(
-            _about_order(state, request, wanted, at),
+            _about_order(state, request, wanted, at, first.strategy),
             order=_seen_shortly(first, of_group=True),
             members=tuple(
                 [_member(state, request, wanted, at, part.account, _number(name), name, part) for name, part in parts]
@@ -160,7 +163,7 @@ def _about_change(state: RiskState, request: Request, intent: ModifyIntent, at: 
     if order is not None and not intent.symbol:
         intent = structs.replace(intent, symbol=order.symbol)
     return structs.replace(
-        _about_order(state, request, intent, at),
+        _about_order(state, request, intent, at, order.strategy if order is not None else ""),
         order=_seen(order) if order is not None else None,
         ended=state.known.finished(key),
         order_id_used=IdSeen(verdict=decided.verdict, sequence=decided.sequence) if decided is not None else None,
@@ -219,11 +222,12 @@ def _member(
     books, told = state.books.get(key), state.accounts.get(key)
     found = state.instruments.get((intent.venue, intent.symbol))
     instrument = _instrument(found, books)
+    strategy = order.strategy if order is not None else getattr(intent, "strategy", "")
     return MemberSeen(
         name=account,
         number=number,
         order_id=order_id,
-        symbol_switch=state.switches.get(market) if state.switches else None,
+        scope_switch=strictest(state, (*market, strategy)),
         link=_link(state.links.get(key), intent.symbol),
         account=told.kept if told is not None else None,
         net_liquidation=told.message.net_liquidation if told is not None else None,

@@ -26,7 +26,9 @@ from risk.decide import failed_checks
 from risk.figures import account_age_seconds, approvals_lately, equity, figure_ages_seconds, quote_age_seconds
 from risk.known import Verdict
 from risk.limits import limit_use
+from risk.pulling import CAUSES
 from risk.state import RiskState, account_keys
+from risk.switches import in_words, switches_of
 
 OPTIONAL = frozenset(name for name, term in LIMITS.items() if term.is_optional)
 FLAT, LEFT = "flat", "left"
@@ -74,6 +76,25 @@ UNREADABLE_OBSERVATIONS = Counter(
     ("kind",),
 )
 TRADING_MODE = Gauge("signalbox_risk_trading_mode", "1 for the trading state in force.", ("mode",))
+SWITCHED_SCOPE = Gauge(
+    "signalbox_risk_trading_state",
+    "1 for a scope that is HALTED, 2 for one that is REDUCING, beside the desk's main switch; not there while ACTIVE.",
+    ("scope", "name"),
+)
+PULLED = Gauge(
+    "signalbox_risk_switches_pulled",
+    "Scopes that risk has switched by itself and nobody has armed again, by what pulled.",
+    ("cause",),
+)
+SWITCHED = Counter(
+    "signalbox_risk_switched_total",
+    "Switches that risk has made by itself, by what pulled; ACTIVE = the desk was armed again by an operator.",
+    ("cause", "mode"),
+)
+LOOKS_FAILED = Counter(
+    "signalbox_risk_switch_looks_failed_total",
+    "Looks whether risk has to switch trading by itself that failed, for a fault of the desk's own.",
+)
 LINK_READY = Gauge("signalbox_risk_link_ready", "1 while a gateway is heard and READY.", ("venue", "account"))
 EXPOSURE = Gauge(
     "signalbox_risk_exposure",
@@ -160,6 +181,8 @@ def begin_counts(state: RiskState) -> None:
     """Begin at 0: what a counter first shows is no increase to Prometheus."""
     for would_be in WouldBe:
         WHAT_IFS.labels(would_be.lower())
+    for cause in CAUSES:
+        SWITCHED.labels(cause.name, cause.mode)
     for outcome in (SET, REFUSED):
         LIMITS_PROPOSED.labels(outcome)
     for outcome in (FLAT, LEFT):
@@ -225,9 +248,25 @@ def show_mode(state: RiskState) -> None:
         TRADING_MODE.labels(word).set(1 if word is mode else 0)
 
 
+def show_switches(state: RiskState) -> None:
+    """Show what is not ACTIVE beside the main switch: the strictest of each scope, and what pulled by itself."""
+    strictest: dict[tuple[str, str], int] = {}
+    for scope, switch in switches_of(state):
+        kind, _, name = in_words(scope).partition(":")
+        value = 1 if switch.mode is TradingMode.HALTED else 2
+        strictest[kind, name] = min(value, strictest.get((kind, name), 2))
+    SWITCHED_SCOPE.clear()
+    for labels, value in strictest.items():
+        SWITCHED_SCOPE.labels(*labels).set(value)
+    pulled = [name for _, name in state.pulls.pulled]
+    for cause in CAUSES:
+        PULLED.labels(cause.name).set(pulled.count(cause.name))
+
+
 def show_state(state: RiskState, now: datetime) -> None:
     """Show what orders are held against at desk time `now`."""
     show_mode(state)
+    show_switches(state)
     show_flattens(state, now)
     for venue, account in account_keys(state.desk):
         books = state.books[venue, account]

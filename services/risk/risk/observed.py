@@ -5,7 +5,7 @@ Owns what of it is kept, and values what is held by it. It decides nothing.
 
 from __future__ import annotations
 
-from signalbox.messages import AccountState, Instrument, Quote, TradingState, VenueLink
+from signalbox.messages import AccountState, BooksCompared, Instrument, Quote, TradingState, VenueLink
 from signalbox.room import StreamRoom
 
 from risk import keeping, losing
@@ -14,6 +14,7 @@ from risk.elsewhere import price_at
 from risk.exposure import books_of, revalue, settle_terms
 from risk.margins import rates_by_symbol
 from risk.prices import mark_price
+from risk.pulls import Drifted
 from risk.state import LinkLost, RiskState, Seen, is_flat, margin_fraction, short_margin
 
 
@@ -84,6 +85,22 @@ def fold_trading_state(state: RiskState, trading_state: TradingState | None, sou
     state.trading_state = (
         Seen(trading_state, source, keeping.of_switch(trading_state, source)) if trading_state is not None else None
     )
+
+
+def fold_compared(state: RiskState, compared: BooksCompared) -> None:
+    """Keep in what the books differ from the venue, since when, and for how many of its snapshots in a row."""
+    pulls, key = state.pulls, (compared.venue, compared.account)
+    if compared.at < pulls.compared_at.get(key, compared.at):
+        return
+    pulls.compared_at[key] = compared.at
+    before = {scope: drifted for scope, drifted in pulls.drifted.items() if scope[:2] == key}
+    for scope in before:
+        del pulls.drifted[scope]
+    for each in compared.differ:
+        scope = (*key, each.symbol, "")
+        last = before.get(scope)
+        since, count = (last.since, last.snapshots + 1) if last is not None else (compared.at, 1)
+        pulls.drifted[scope] = Drifted(since, count, each.ours, each.theirs)
 
 
 def fold_room(state: RiskState, room: StreamRoom | None, source: str) -> None:

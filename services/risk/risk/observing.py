@@ -21,7 +21,16 @@ from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.decimals import can_be_reckoned_with
 from signalbox.errors import BusError
-from signalbox.messages import AccountState, Instrument, LinkStatus, Message, Quote, TradingState, VenueLink
+from signalbox.messages import (
+    AccountState,
+    BooksCompared,
+    Instrument,
+    LinkStatus,
+    Message,
+    Quote,
+    TradingState,
+    VenueLink,
+)
 from signalbox.room import fullest
 from signalbox.telemetry import Health
 
@@ -74,6 +83,7 @@ class Observing:
         await self._bus.subscribe(subjects.ALL_LINKS, self._link)
         await self._bus.subscribe(subjects.ALL_ACCOUNTS, self._account)
         await self._bus.subscribe(subjects.ALL_INSTRUMENTS, self._instrument)
+        await self._bus.subscribe(subjects.ALL_COMPARED, self._compared)
         await self.read_stored()
         await self.look_at_room()
         self._bus.on_reconnect(self.read_stored)
@@ -210,6 +220,11 @@ class Observing:
         instrument = _read(received, Instrument)
         if instrument is not None:
             self._take(Seen(instrument, _source(received, instrument.id)))
+
+    async def _compared(self, received: Received) -> None:
+        compared = _read(received, BooksCompared)
+        if compared is not None and (compared.venue, compared.account) in self._accounts:
+            self._take(compared)
 
     async def _account(self, received: Received) -> None:
         account = _read(received, AccountState)

@@ -25,7 +25,7 @@ from risk.looking import look, look_at_id
 from risk.recall import needs_terms
 from risk.rules import Rules, with_limits
 from risk.state import opening_state, order_key
-from risk.step import Recalled, TradeEvent, step
+from risk.step import Recalled, TradeEvent, as_stored, step
 
 OF_POSITION = ("quantity", "buying_quantity", "selling_quantity")
 OF_BOOKS = ("source", "currency", "working_orders", "approvals", "approvals_of_name")
@@ -111,7 +111,7 @@ class Replay:
             self._waiting.append(TradeEvent(sequence, _order_event(payload)))
             return None
         if not subjects.is_decision(subject):
-            step(self._state, messages.decode(payload, Ruling))
+            step(self._state, as_stored(messages.decode(payload, Ruling), sequence))
             self._know_limits()
             return None
         try:

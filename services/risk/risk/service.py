@@ -54,6 +54,7 @@ from risk.state import Market, RiskState
 from risk.step import FlattensLooked, step
 from risk.trade_log import CONSUMER, TradeLog
 from risk.waiting import Waits, still_waits, waits
+from risk.watching import Watch
 from risk.wording import moment
 
 log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ class Risk:
         self._shown_seconds = float("-inf")
         self.log = TradeLog(bus, state, lease)
         self._proposals = Proposals(bus, state, clock, lease, self.log)
+        self.watch = Watch(state, clock, lease, self.log)
 
     def details(self) -> dict[str, str]:
         """Figures for a person."""
@@ -116,7 +118,7 @@ class Risk:
             "trading_state_by": switch.by if switch is not None else "",
             "trading_state_since": moment(switch.at) if switch is not None else "",
             "trading_state_reason": switch.reason if switch is not None else "",
-            "symbols_switched": switches.told(state),
+            "switched": switches.told(state),
             "limits_version": limiting.told(state),
             "intents_decided": str(state.known.decided_count),
             "intents_waiting": str(len(self._intake)),
@@ -195,6 +197,7 @@ class Risk:
         """Decide the next few, store, acknowledge. In how many seconds there is more; None = nothing waits."""
         await self._lease.until_held()
         self._observing.lose_what_is_silent()
+        await self.watch.look_if_due()
         await self._go_on()
         self._take_up_again()
         chosen, requests, at_once = [], [], self._choose()

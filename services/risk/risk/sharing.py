@@ -70,6 +70,7 @@ def basis_of(basis: Basis, member: MemberSeen) -> Basis:
         basis,
         members=(),
         symbol_switch=member.symbol_switch,
+        scope_switch=member.scope_switch,
         link=member.link,
         account=member.account,
         books=member.books,

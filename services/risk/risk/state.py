@@ -40,6 +40,7 @@ from signalbox.subjects import EXTERNAL_PREFIX
 
 from risk.answered import AnsweredIntents, AnsweredLimits
 from risk.known import KnownIds
+from risk.pulls import Pulls
 from risk.rules import Rules, rules_of
 from risk.traded import Losses
 
@@ -151,7 +152,7 @@ class Group:
 
 
 Scope = tuple[str, str, str, str]
-"""(venue, account, symbol, strategy): what a cancel of many may name of an order."""
+"""(venue, account, symbol, strategy): what a cancel of many, or a switch, may name of an order; "" = any."""
 
 
 @dataclass(slots=True)
@@ -288,7 +289,7 @@ class RiskState:
     `in_flight` are approved orders that the OMS has not announced yet; `known` has every id that is used up, and how
     orders ended; `refused` the terms of those rejected last, since a venue may contradict itself. `links` holds None
     for a gateway that has fallen silent. `room` is of the fullest stream that an order needs, None when NATS has not
-    said it lately. `flattens` are those under way, by the intent's id, `switches` the markets that are not ACTIVE.
+    said it lately. `flattens` are those under way, by the intent's id, `switches` what is not ACTIVE.
     `unread_event` is where TRADE has an order event that could not be read: it may have been a fill.
     """
 
@@ -306,7 +307,8 @@ class RiskState:
     in_flight: set[str] = field(default_factory=set)
     refused: dict[str, WorkingOrder] = field(default_factory=dict)
     flattens: dict[str, Flatten] = field(default_factory=dict)
-    switches: dict[Market, SwitchSeen] = field(default_factory=dict)
+    switches: dict[Scope, SwitchSeen] = field(default_factory=dict)
+    pulls: Pulls = field(default_factory=Pulls)
     books: dict[AccountKey, AccountBooks] = field(default_factory=dict)
     instruments: dict[SymbolKey, Seen[Instrument]] = field(default_factory=dict)
     quotes: dict[SymbolKey, Seen[Quote]] = field(default_factory=dict)

@@ -14,28 +14,33 @@ from msgspec import Struct
 from signalbox.messages import (
     NEVER,
     AccountState,
+    BooksCompared,
+    Decision,
     FlattenEnded,
     Instrument,
     IntentApproved,
     IntentDenied,
     LimitsProposed,
     LimitsRefused,
+    LimitsRuling,
     LimitsSet,
     OrderEvents,
     Quote,
     Ruling,
     TradingState,
+    TradingSwitched,
     VenueLink,
 )
 from signalbox.room import StreamRoom
 
-from risk import evolve, losing, observed
+from risk import evolve, losing, observed, pulling
 from risk.decide import decide
 from risk.facts import Request
 from risk.going_on import go_on
 from risk.limiting import fold_limits, rule_on
 from risk.recall import recall_terms
 from risk.state import AccountLost, LinkLost, RiskState, Seen
+from risk.switches import fold_switched
 
 
 class TradeEvent(Struct, frozen=True):
@@ -69,6 +74,19 @@ class LossesLooked(Struct, frozen=True):
     """It is time to look how each account stands: a day may have begun. Only who decides is told so."""
 
 
+class SwitchesLooked(Struct, frozen=True):
+    """It is time to look whether something makes risk switch trading by itself."""
+
+    clock_is_stale: bool = False
+
+
+class SwitchStored(Struct, frozen=True):
+    """What risk has switched, and where TRADE has it: an operator's word behind it ends it, one before it does not."""
+
+    sequence: int
+    switched: TradingSwitched
+
+
 Observed = (
     Quote
     | VenueLink
@@ -80,9 +98,28 @@ Observed = (
     | TradingStateLost
     | Seen[StreamRoom]
     | RoomLost
+    | BooksCompared
 )
 """What is told beside TRADE. What goes by its own id needs no place where it was seen."""
-Incoming = Request | LimitsProposed | Ruling | TradeEvent | Recalled | FlattensLooked | LossesLooked | Observed
+Incoming = (
+    Request
+    | LimitsProposed
+    | Decision
+    | FlattenEnded
+    | LimitsRuling
+    | SwitchStored
+    | TradeEvent
+    | Recalled
+    | FlattensLooked
+    | LossesLooked
+    | SwitchesLooked
+    | Observed
+)
+
+
+def as_stored(ruling: Ruling, sequence: int) -> Incoming:
+    """What risk has written, as it is folded where TRADE has it."""
+    return SwitchStored(sequence, ruling) if isinstance(ruling, TradingSwitched) else ruling
 
 
 def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ruling, ...]:
@@ -92,7 +129,8 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ru
     hour.
 
     One decision for a `Request`, and one answer to proposed limits, unless it has one already; for flattens what is let
-    through and which are over; nothing for anything else. Where judging raises, the state is as it was.
+    through and which are over; what is to be switched, which is in the state once it is stored (`SwitchStored`);
+    nothing for anything else. Where judging raises, the state is as it was.
     """
     if isinstance(incoming, Request):
         if state.answered.has(incoming.sequence, incoming.stored_at):
@@ -116,6 +154,10 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ru
             return rule_on(state, incoming, at)
         case LimitsSet() | LimitsRefused():
             fold_limits(state, incoming)
+        case SwitchesLooked(clock_is_stale):
+            return tuple(pulling.look(state, at, clock_is_stale=clock_is_stale))
+        case SwitchStored(sequence, switched):
+            fold_switched(state, switched, sequence)
         case FlattensLooked(clock_is_stale):
             return tuple(go_on(state, at, clock_is_stale))
         case LossesLooked():
@@ -128,6 +170,8 @@ def step(state: RiskState, incoming: Incoming, at: datetime = NEVER) -> tuple[Ru
             state.accounts.pop((venue, account), None)
         case TradingStateLost():
             observed.fold_trading_state(state, None, "")
+        case BooksCompared():
+            observed.fold_compared(state, incoming)
         case RoomLost():
             observed.fold_room(state, None, "")
         case Seen():

@@ -27,7 +27,7 @@ from risk import checkpoint, metrics
 from risk.checkpoint import StateLoader
 from risk.recall import needs_terms
 from risk.state import RiskState
-from risk.step import Recalled, TradeEvent, step
+from risk.step import Recalled, TradeEvent, as_stored, step
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class TradeLog:
         """Fold one stored message. A decision that can not be read holds the start: it could be an approval."""
         self._meet(received.sequence)
         if subjects.first_word(received.subject) == subjects.DECISION:
-            step(self._state, self._own_ruling(received))
+            step(self._state, as_stored(self._own_ruling(received), received.sequence))
         else:
             event = self._read_order_event(received)
             if event is not None and needs_terms(self._state, event):

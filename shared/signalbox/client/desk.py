@@ -35,7 +35,6 @@ from signalbox.messages import (
     FlattenIntent,
     Intent,
     IntentApproved,
-    LimitsRuling,
     MassCancelIntent,
     ModifyIntent,
     OrderEvents,
@@ -282,7 +281,7 @@ class Desk:
             if (waits := self._flattens.get(ruling.cause)) is not None and not waits.done():
                 waits.set_result(ruling)
             return
-        if isinstance(ruling, LimitsRuling):
+        if not isinstance(ruling, Decision):
             return
         decided = self._decisions.get(ruling.cause)
         if decided is not None and ruling.by == self.name and not decided.done():  # others may have used the id

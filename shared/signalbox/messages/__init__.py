@@ -25,6 +25,7 @@ from signalbox.messages.acts import (
     PayDividend,
     RenameSymbol,
     SplitPosition,
+    SwitchScope,
     SwitchTrading,
 )
 from signalbox.messages.basis import (
@@ -42,7 +43,7 @@ from signalbox.messages.basis import (
     RoomSeen,
     SwitchSeen,
 )
-from signalbox.messages.books import AccountState, Book, MarginRate, Position
+from signalbox.messages.books import AccountState, Book, BooksCompared, MarginRate, Position, PositionDiffers
 from signalbox.messages.commands import CancelOrder, Command, ModifyOrder, SubmitOrder
 from signalbox.messages.control import ClockTick, DeadLetter, Lease, SetAside, TimerFired, TradingState
 from signalbox.messages.decisions import (
@@ -154,6 +155,7 @@ from signalbox.messages.reports import (
     VenueTriggered,
     VenueUnknown,
 )
+from signalbox.messages.switched import TradingSwitched
 from signalbox.messages.timed import StepResult, TimedAction, TimedStep
 from signalbox.messages.words import (
     FINAL_STATUSES,
@@ -199,6 +201,7 @@ __all__ = [
     "BooksAct",
     "BooksActRefused",
     "BooksAdjusted",
+    "BooksCompared",
     "BooksSeen",
     "CancelIntent",
     "CancelOrder",
@@ -299,6 +302,7 @@ __all__ = [
     "Position",
     "PositionAction",
     "PositionChange",
+    "PositionDiffers",
     "PositionHeld",
     "PositionIntent",
     "PositionSeen",
@@ -321,6 +325,7 @@ __all__ = [
     "SplitPosition",
     "StepResult",
     "SubmitOrder",
+    "SwitchScope",
     "SwitchSeen",
     "SwitchTrading",
     "TimeInForce",
@@ -329,6 +334,7 @@ __all__ = [
     "TimerFired",
     "TradingMode",
     "TradingState",
+    "TradingSwitched",
     "TriggerMethod",
     "Utc",
     "VenueAccepted",

@@ -8,6 +8,7 @@ An act is published once, under an id of its own (the same again changes nothing
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 from signalbox.messages.words import Message, TradingMode, Utc
 
@@ -100,14 +101,28 @@ class BookInterest(BooksAct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     symbol: str = ""
 
 
-class SwitchTrading(BooksAct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Switch what may be traded in one symbol of an account: ACTIVE, REDUCING (only what reduces), HALTED (no order).
+class SwitchScope(StrEnum):
+    """What a trading state holds for, from wide to narrow. The desk's own is switched by `TradingState`, or by risk."""
 
-    It books nothing. The desk's own switch is `TradingState`: what either does not let through is denied.
+    DESK = "desk"
+    VENUE = "venue"
+    ACCOUNT = "account"
+    STRATEGY = "strategy"
+    SYMBOL = "symbol"
+
+
+class SwitchTrading(BooksAct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Switch what may be traded in a scope: ACTIVE, REDUCING (only what reduces), HALTED (no order).
+
+    It books nothing, and stands in the books of one account: it is for `symbol` there, for that account, for its venue,
+    or for what names `strategy`, on the whole desk. The desk's own switch is `TradingState`: of all that an order is in
+    the strictest holds. ACTIVE is the end of what risk has switched in that scope by itself, too.
     """
 
-    symbol: str
+    symbol: str = ""
     mode: TradingMode
+    scope: SwitchScope = SwitchScope.SYMBOL
+    strategy: str = ""
 
 
 class ClaimOrder(BooksAct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -81,12 +81,13 @@ class LinkSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
 
 class SwitchSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """`reason` and `by` where it is not ACTIVE."""
+    """`reason` and `by` where it is not ACTIVE. `scope` is what it holds for (`venue:ibkr`); "" = the field says it."""
 
     source: str
     mode: TradingMode
     reason: str = ""
     by: str = ""
+    scope: str = ""
 
 
 class RoomSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -188,6 +189,7 @@ class MemberSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     number: int
     order_id: str = ""
     symbol_switch: SwitchSeen | None = None
+    scope_switch: SwitchSeen | None = None
     link: LinkSeen | None = None
     account: AccountSeen | None = None
     net_liquidation: Decimal | None = None
@@ -215,9 +217,10 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     `covered_orders` is how many orders a cancel of many, or a flatten, is for: those that may still fill, from their
     approval on; `spared_orders` how many that others have placed it leaves alone; `covered_positions` how many
     positions a flatten is for. `flatten` is the id of one that is under way in the order's market, `closes` that of the
-    one for which risk itself makes this order, or asks for this cancel. `symbol_switch` is what an operator, or a list
-    that was left without its stop, has made of that market: None = ACTIVE. `members` are the accounts of a group, in
-    its order; of a change or a cancel those whose order works. `limits_version` is which set of limits held, of those
+    one for which risk itself makes this order, or asks for this cancel. `switch` is the desk's main one, `scope_switch`
+    of all others that it is in the strictest: None = ACTIVE. `symbol_switch` is what decisions from before there were
+    more scopes have kept. `members` are the accounts of a group, in its order; of a change or a cancel those whose
+    order works. `limits_version` is which set of limits held, of those
     that operators have set; 0 = the desk file's.
     """
 
@@ -230,6 +233,7 @@ class Basis(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     unread_event: str = ""
     switch: SwitchSeen | None = None
     symbol_switch: SwitchSeen | None = None
+    scope_switch: SwitchSeen | None = None
     room: RoomSeen | None = None
     link: LinkSeen | None = None
     account: AccountSeen | None = None

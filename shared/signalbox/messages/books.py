@@ -52,6 +52,25 @@ class Book(Message, frozen=True, kw_only=True):
     corrections: Decimal = Decimal(0)
 
 
+class PositionDiffers(Struct, frozen=True, kw_only=True, gc=False):
+    """A position as the books have it, and as the venue states it."""
+
+    symbol: str
+    ours: Decimal
+    theirs: Decimal
+
+
+class BooksCompared(Message, frozen=True, kw_only=True):
+    """A venue's snapshot of an account, taken `at`, was held against the books: what differs, and nothing else does.
+
+    Told for whoever hears it now. What was booked behind the snapshot is not compared.
+    """
+
+    venue: str
+    account: str
+    differ: tuple[PositionDiffers, ...] = ()
+
+
 class MarginRate(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What part of its value a position binds by the venue's answer to orders that were not placed (IBKR: what-if).
 

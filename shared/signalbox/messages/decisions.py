@@ -9,6 +9,7 @@ from msgspec import Struct
 from signalbox.messages.basis import Basis
 from signalbox.messages.intents import CancelIntent, Intent, ModifyIntent, OrderIntent
 from signalbox.messages.limits import LimitsRuling
+from signalbox.messages.switched import TradingSwitched
 from signalbox.messages.words import NEVER, Message, Utc
 
 
@@ -144,5 +145,5 @@ class FlattenEnded(Message, frozen=True, kw_only=True):
 
 
 Decision = IntentApproved | IntentDenied
-Ruling = Decision | FlattenEnded | LimitsRuling
+Ruling = Decision | FlattenEnded | LimitsRuling | TradingSwitched
 """All that risk writes into TRADE."""

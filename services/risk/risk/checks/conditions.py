@@ -6,7 +6,7 @@ heard, or not lately, denies.
 
 from __future__ import annotations
 
-from signalbox.messages import LinkStatus, SwitchSeen, TradingMode
+from signalbox.messages import LinkStatus, SwitchScope, SwitchSeen, TradingMode
 from signalbox.room import StreamRoom, shown_bytes
 
 from risk import figures
@@ -15,6 +15,14 @@ from risk.facts import AGE_MIN, CLOCK, OrderFacts
 from risk.wording import UNKNOWN, plain, seconds
 
 _ACTIVE, _READY = TradingMode.ACTIVE, LinkStatus.READY
+_STRICTNESS = {TradingMode.ACTIVE: 0, TradingMode.REDUCING: 1, TradingMode.HALTED: 2}
+_WHERE = {
+    SwitchScope.DESK.value: "",
+    SwitchScope.VENUE.value: " at {}",
+    SwitchScope.ACCOUNT.value: " in account {}",
+    SwitchScope.STRATEGY.value: " of strategy {}",
+    SwitchScope.SYMBOL.value: " in {}",
+}
 NO_REASON = "no reason was given"
 
 
@@ -29,14 +37,25 @@ def tell_clock(facts: OrderFacts) -> Told:
 
 
 def trading_state(facts: OrderFacts) -> str:
-    """HALTED, also when the switch can not be read, denies all orders; REDUCING those that do not reduce. Both the
-    desk's switch and that of the symbol have to let an order through."""
-    found = facts.basis.switch
+    """HALTED, also when the switch can not be read, denies all orders; REDUCING those that do not reduce. Of all that
+    an order is in (the desk, its venue, account, strategy, symbol) the strictest decides."""
     if facts.basis.closes and facts.reduces is True:
         return ""  # who flattens wants out, whatever the switch says
-    if found is None:
+    if facts.basis.switch is None:
         return "trading is halted: the desk's trading state has not been set"
-    return _switched(found, facts, "") or _switched(facts.basis.symbol_switch, facts, f" in {facts.intent.symbol}")
+    found, where = _strictest(facts)
+    return _switched(found, facts, where)
+
+
+def _strictest(facts: OrderFacts) -> tuple[SwitchSeen | None, str]:
+    """The switch that decides, and where it holds in words: of equal ones the widest."""
+    desk, scoped, old = facts.basis.switch, facts.basis.scope_switch, facts.basis.symbol_switch
+    if old is not None and (desk is None or not _switched(desk, facts, "")):
+        return old, f" in {facts.intent.symbol}"
+    if scoped is None or desk is None or _STRICTNESS[desk.mode] >= _STRICTNESS[scoped.mode]:
+        return desk, ""
+    kind, _, name = scoped.scope.partition(":")
+    return scoped, _WHERE[kind].format(name)
 
 
 def _switched(found: SwitchSeen | None, facts: OrderFacts, where: str) -> str:
@@ -50,16 +69,21 @@ def _switched(found: SwitchSeen | None, facts: OrderFacts, where: str) -> str:
 
 
 def is_active(facts: OrderFacts) -> bool:
-    found = facts.basis.switch
-    return found is not None and found.mode is _ACTIVE and facts.basis.symbol_switch is None
+    basis = facts.basis
+    is_on = basis.switch is not None and basis.switch.mode is _ACTIVE
+    return is_on and basis.scope_switch is None and basis.symbol_switch is None
 
 
 def tell_trading_state(facts: OrderFacts) -> Told:
-    found = facts.basis.switch
-    if found is not None and not _switched(found, facts, "") and facts.basis.symbol_switch is not None:
-        found = facts.basis.symbol_switch
+    found, _ = _strictest(facts)
     limit = TradingMode.REDUCING if facts.reduces else TradingMode.ACTIVE
     return (limit, found.mode, found.source) if found is not None else (limit, UNKNOWN, "KV_CONTROL")
+
+
+def whose_trading_state(facts: OrderFacts) -> str:
+    """Which scope has decided, as limits are told whose they are; "" = the desk's main switch."""
+    found, _ = _strictest(facts)
+    return found.scope if found is not None else ""
 
 
 def reduce_only(facts: OrderFacts) -> str:
@@ -172,7 +196,7 @@ def tell_store_room(facts: OrderFacts) -> Told:
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (
     Row("clock", clock, tell_clock, stands=always),
-    Row("trading_state", trading_state, tell_trading_state, stands=is_active),
+    Row("trading_state", trading_state, tell_trading_state, stands=is_active, whose=whose_trading_state),
     Row("flatten", flatten, tell_flatten, stands=always),
     Row("store_room", store_room, tell_store_room, stands=always),
     Row("venue_link", venue_link, tell_venue_link, stands=always),

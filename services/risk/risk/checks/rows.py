@@ -66,6 +66,8 @@ class Row(Generic[F]):
     limit: Limit | None = None
     is_bound: bool = False
     stands: Callable[[F], bool] = never
+    whose: Callable[[F], str] | None = None
+    """Of which scope it is what was held against, where no limit of `signalbox.limits` was."""
 
     def is_asked(self, unstated: frozenset[str]) -> bool:
         """Whether there is something to hold an intent against."""
@@ -75,7 +77,9 @@ class Row(Generic[F]):
         """The check as it is told, with the reason that `why_not` gave."""
         limit, observed, source = self.tell(facts)
         scope = facts.scope_of(self.limit.name) if self.limit is not None else ""
-        if reason and scope not in ("", Scope.DESK):
+        if self.whose is not None:
+            scope = self.whose(facts)
+        elif reason and scope not in ("", Scope.DESK):
             reason = f"{reason} (the limit of {scope})"
         return Check(
             name=self.name, passed=not reason, limit=limit, observed=observed, source=source, reason=reason, scope=scope
