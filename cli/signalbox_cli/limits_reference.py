@@ -84,6 +84,25 @@ only reduces passes both. A change of the entry's price afterwards is not held a
 A bracket that buys 100 at 50 with its stop at 48 loses 200 at it: with `risk_per_trade_max = 200` it passes, for 101 it
 does not.
 
+## Positions together
+
+These are optional, and let pass what only reduces. What an account is worth is the venue's net liquidation; where that
+is missing, not above zero, or in another currency than the account's books, what opens is denied.
+
+- `open_positions_max` counts symbols that are held or in which something works. An order in one of those opens no
+  other position, whatever the number is.
+- `entries_per_position_max` can be 1 alone: what opens in a symbol that is held, or being opened, is denied (no
+  duplicate holding), as is what would turn a position round. A change of the entry itself is no other entry.
+- `net_exposure_max` is held against the side of the order: with all working orders of that side filled, none of the
+  other. `leverage_max` is all of it, long and short added up, over what the account is worth.
+- `exposure_equity_fraction_max` is of the whole desk: all accounts at all venues, what each may hold at worst, over
+  what they are worth together, in the currency of the order's account. Of an account that risk knows too little of, or
+  whose figures are older than `account_age_seconds_max`, the rest can not open either. An order for a group of accounts
+  is denied where this is stated: send it to each by itself.
+- `spread_max_fraction` is (ask - bid) over their middle. Where it is stated a market that is locked (bid = ask) or
+  crossed, or that has one side alone, is none to open a position in.
+- `opening_notional_min` is held against what an order is worth at its own limit or stop price, or at the market's.
+
 ## Scopes
 
 A limit may be stated for the desk, a venue, an account, an asset class (STOCK, OPTION, PERPETUAL, FOREX), a strategy

@@ -36,6 +36,14 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cooldown_seconds_after_stop: int | None = None
     risk_per_trade_max: Decimal | None = None
     stop_required: int | None = None
+    spread_max_fraction: Decimal | None = None
+    opening_notional_min: Decimal | None = None
+    open_positions_max: int | None = None
+    entries_per_position_max: int | None = None
+    position_equity_fraction_max: Decimal | None = None
+    net_exposure_max: Decimal | None = None
+    leverage_max: Decimal | None = None
+    exposure_equity_fraction_max: Decimal | None = None
 
     @property
     def name_intents_per_minute_max(self) -> int:

@@ -53,6 +53,8 @@ EVERYWHERE = frozenset(Scope)
 OF_ACCOUNTS = frozenset({Scope.DESK, Scope.VENUE, Scope.ACCOUNT})
 """What is added up over an account is bounded for accounts: of a strategy or a symbol nobody adds it up."""
 
+OF_DESK = frozenset({Scope.DESK})
+
 
 @dataclass(frozen=True, slots=True)
 class LimitTerm:
@@ -92,7 +94,22 @@ LIMITS: Mapping[str, LimitTerm] = {
     "cooldown_seconds_after_stop": LimitTerm(EVERYWHERE, is_whole=True, is_optional=True, is_minimum=True),
     "risk_per_trade_max": LimitTerm(EVERYWHERE, is_optional=True),
     STOP_REQUIRED: LimitTerm(EVERYWHERE, is_whole=True, most=Decimal(1), is_optional=True),
+    "spread_max_fraction": LimitTerm(EVERYWHERE, most=Decimal(1), is_optional=True),
+    "opening_notional_min": LimitTerm(EVERYWHERE, is_optional=True, is_minimum=True),
+    "open_positions_max": LimitTerm(OF_ACCOUNTS, is_whole=True, is_optional=True),
+    "entries_per_position_max": LimitTerm(EVERYWHERE, is_whole=True, most=Decimal(1), is_optional=True),
+    "position_equity_fraction_max": LimitTerm(EVERYWHERE, most=Decimal(1), is_optional=True),
+    "net_exposure_max": LimitTerm(OF_ACCOUNTS, is_optional=True),
+    "leverage_max": LimitTerm(OF_ACCOUNTS, is_optional=True),
+    "exposure_equity_fraction_max": LimitTerm(OF_DESK, most=Decimal(1), is_optional=True),
 }
+OF_SUMS = frozenset(
+    {
+        *("open_positions_max", "position_equity_fraction_max", "net_exposure_max", "leverage_max"),
+        "exposure_equity_fraction_max",
+    }
+)
+"""Those that are held against what the positions of an account, or of all, come to together."""
 OF_LOSSES = frozenset(
     {"daily_loss_max", "drawdown_max_fraction", "consecutive_losses_max", "cooldown_seconds_after_stop"}
 )
@@ -262,15 +279,16 @@ def _limit_mistakes(path: str, scope: Scope, limit: str, value: Decimal) -> Iter
         return
     if scope not in term.scopes:
         places = ", ".join(each for each in Scope if each in term.scopes)
-        yield f"{path} is of a whole account: state it for one of {places}."
+        what = "the whole desk" if term.scopes == OF_DESK else "a whole account"
+        yield f"{path} is of {what}: state it for {'' if term.scopes == OF_DESK else 'one of '}{places}."
     if not (value.is_finite() and value > 0 and is_sane(value)):
         yield f"{path} is {shown(value)}: a limit is a number above 0. To stop all trading, use `signalbox halt`."
     elif limit == STOP_REQUIRED and value != 1:
         yield f"{path} is {shown(value)}: state 1, or leave it out where an order needs no stop."
-    elif term.most is not None and value > term.most:
+    elif term.most is not None and value > term.most and not term.is_whole:
         yield f'{path} is {shown(value)}: it is a fraction, at most {term.most} ("0.05" is 5 %).'
-    elif term.is_whole and (value != value.to_integral_value() or value > WHOLE_NUMBER_MAX):
-        yield f"{path} is {shown(value)}: it is a whole number of at most {WHOLE_NUMBER_MAX}."
+    elif term.is_whole and (value != value.to_integral_value() or value > (term.most or WHOLE_NUMBER_MAX)):
+        yield f"{path} is {shown(value)}: it is a whole number of at most {term.most or WHOLE_NUMBER_MAX}."
 
 
 def _name_mistakes(path: str, scope: Scope, name: str, desk: Desk | None) -> Iterator[str]:

@@ -303,7 +303,7 @@ def recomputed(state: RiskState) -> dict[str, tuple[Any, ...]]:
     """Every kept figure of the account, from its positions and working orders alone."""
     books = state.books[ACCOUNT]
     figures: dict[str, tuple[Any, ...]] = {}
-    worst_sum = needed_sum = ZERO
+    worst_sum = needed_sum = long_sum = short_sum = ZERO
     for symbol, kept in books.holdings.items():
         orders = [order for order in state.orders.values() if order.symbol == symbol]
         bought = [order for order in orders if order.side.sign > 0]
@@ -316,11 +316,14 @@ def recomputed(state: RiskState) -> dict[str, tuple[Any, ...]]:
         long = value + sum((worst_open(order)[1] for order in bought), ZERO) * unit
         short = -value + sum((worst_open(order)[1] for order in sold), ZERO) * unit
         worst_sum += max(long, short)
+        long_sum, short_sum = long_sum + long, short_sum + short
         needed = (max(long, short) - abs(value)) * (instrument.initial_margin or 1)
         needed_sum += needed
         quantities = (sum(worst_open(order)[0] for order in bought), sum(worst_open(order)[0] for order in sold))
         figures[symbol] = (max(long, short), abs(value), needed, *quantities)
     figures["account"] = (worst_sum, needed_sum, len(state.orders))
+    opened = sum(any((kept.quantity, *figures[symbol][3:])) for symbol, kept in books.holdings.items())
+    figures["sums"] = (opened, long_sum, short_sum)
     return figures
 
 
@@ -331,6 +334,7 @@ def kept_figures(state: RiskState) -> dict[str, tuple[Any, ...]]:
         for symbol, kept in books.holdings.items()
     }
     figures["account"] = (books.worst_value, books.needed_funds, books.working_orders)
+    figures["sums"] = (books.sums.positions, books.sums.long_value, books.sums.short_value)
     return figures
 
 

@@ -15,6 +15,7 @@ from signalbox.errors import ConfigurationError
 from signalbox.limits import (
     LIMITS,
     MISTAKES_MAX,
+    PER_NAME,
     Scope,
     as_toml,
     changes,
@@ -23,6 +24,7 @@ from signalbox.limits import (
     mistakes,
     name_of,
     of_desk_file,
+    tables,
     tightest,
 )
 from signalbox.messages import LimitsByScope
@@ -100,8 +102,11 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         order_notional = 5
         price_collar_fraction = 2
         open_orders_max = 1.5
+        entries_per_position_max = 2
         [venue.kraken]
         order_quantity_max = 1
+        [venue.ibkr]
+        exposure_equity_fraction_max = "0.5"
         [account.DU999]
         order_quantity_max = 1
         [asset_class.BOND]
@@ -119,6 +124,8 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         "desk.order_notional is no limit of the desk: did you mean order_notional_max?",
         "desk.price_collar_fraction is 2: it is a fraction, at most 1",
         "desk.open_orders_max is 1.5: it is a whole number",
+        "desk.entries_per_position_max is 2: it is a whole number of at most 1.",
+        "venue.ibkr.exposure_equity_fraction_max is of the whole desk: state it for desk.",
         "venue.kraken names nothing that the desk trades",
         "account.DU999 names nothing that the desk trades",
         "asset_class.BOND names nothing that the desk trades",
@@ -127,7 +134,7 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         "symbol.SPY states no limit: take it out.",
     ):
         assert len([line for line in told if line.startswith(part)]) == 1, part
-    assert len(told) == 10
+    assert len(told) == 12
 
 
 @pytest.mark.parametrize(
@@ -223,7 +230,7 @@ def test_what_is_not_stated_is_not_on_the_wire() -> None:
 @pytest.mark.parametrize("profile", ["paper", "conservative", "aggressive"])
 def test_a_profile_states_every_limit_and_contradicts_nothing(profile: str) -> None:
     found = load_limits(ROOT / "profiles" / f"{profile}.toml", DESK)
-    missing = set(LIMITS) - set(found.desk) - {"intents_per_minute_per_name_max"}
+    missing = set(LIMITS) - {name for _, _, each in tables(found) for name in each} - {PER_NAME}
     optional = {name for name in LIMITS if LIMITS[name].is_optional}
     assert missing == {"paper": optional, "aggressive": {"stop_required"}}.get(profile, set())
     assert found == load_limits(ROOT / "profiles" / f"{profile}.toml", None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from signalbox.messages import FlattenIntent, MassCancelIntent
 from signalbox.order_terms import TRAILING
 
-from risk.checks import conditions, form, instructions, limits, losses, market, stops
+from risk.checks import conditions, exposure, form, instructions, limits, losses, market, spreads, stops
 from risk.checks.cancels import CANCEL_ROWS
 from risk.checks.changes import CHANGE_ROWS
 from risk.checks.mass_cancels import FLATTEN_ROWS, MASS_CANCEL_ROWS
@@ -65,6 +65,7 @@ _NOT_OF_CHANGES = frozenset({row.name for row in form.COMMON_ROWS} | {"open_orde
 """When an order began to work is no other by a change."""
 _OF_ENTRIES = frozenset(row.name for row in stops.ORDER_ROWS)
 """What stops a list has is said when it is sent: one order of it does not know."""
+BOUNDS = (*spreads.ORDER_ROWS, *limits.ORDER_ROWS, *exposure.ORDER_ROWS, *losses.ORDER_ROWS, *stops.ORDER_ROWS)
 OF_ORDERS: Rows[OrderFacts] = Rows(
     (
         *form.COMMON_ROWS,
@@ -72,9 +73,7 @@ OF_ORDERS: Rows[OrderFacts] = Rows(
         *instructions.ORDER_ROWS,
         *conditions.ORDER_ROWS,
         *market.ORDER_ROWS,
-        *limits.ORDER_ROWS,
-        *losses.ORDER_ROWS,
-        *stops.ORDER_ROWS,
+        *BOUNDS,
     ),
     ground_of,
 )
@@ -84,16 +83,7 @@ OF_CHANGED_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name
 """What an order is to be has to pass what a new one has to; it stands in the place of itself."""
 OF_SMALLER_ORDERS: Rows[OrderFacts] = Rows([row for row in OF_ORDERS if row.name in ("quantity", "display_quantity")])
 """A change that takes nothing but quantity away is a cancel of a part."""
-OF_LEGS: Rows[OrderFacts] = Rows(
-    (
-        *form.ORDER_ROWS,
-        *conditions.ORDER_ROWS,
-        *market.ORDER_ROWS,
-        *limits.ORDER_ROWS,
-        *losses.ORDER_ROWS,
-        *stops.ORDER_ROWS,
-    )
-)
+OF_LEGS: Rows[OrderFacts] = Rows((*form.ORDER_ROWS, *conditions.ORDER_ROWS, *market.ORDER_ROWS, *BOUNDS))
 """Of one leg of a list: what is of the list as a whole is asked once."""
 OF_TRAILING_LEGS: Rows[OrderFacts] = Rows((*OF_LEGS, *[row for row in instructions.ORDER_ROWS if row.name == "trail"]))
 OF_PARTS: Rows[OrderFacts] = Rows(
@@ -102,9 +92,7 @@ OF_PARTS: Rows[OrderFacts] = Rows(
         *instructions.ORDER_ROWS,
         *conditions.ORDER_ROWS,
         *market.ORDER_ROWS,
-        *limits.ORDER_ROWS,
-        *losses.ORDER_ROWS,
-        *stops.ORDER_ROWS,
+        *BOUNDS,
     )
 )
 """Of one account's part of an order for a group."""

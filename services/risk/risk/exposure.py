@@ -12,7 +12,7 @@ from typing import Any
 
 from signalbox.messages import NEVER, Side
 
-from risk import losing
+from risk import losing, sums
 from risk.account_ages import FUNDS, said_at
 from risk.margins import raised_margin, rates_by_symbol
 from risk.prices import mark_price
@@ -91,7 +91,8 @@ def settle_terms(state: RiskState, books: AccountBooks, symbol: str, holding: Ho
 
 def revalue(books: AccountBooks, symbol: str, holding: Holding) -> None:
     """Bring the values of a holding, and with them the sums of its account, up to date."""
-    found = (ZERO, ZERO, ZERO) if is_flat(holding) else values(holding)
+    is_open = not is_flat(holding)
+    found = values(holding) if is_open else (ZERO, ZERO, ZERO)
     if found is None:
         books.unvalued.add(symbol)
         worst = held = ZERO
@@ -101,6 +102,7 @@ def revalue(books: AccountBooks, symbol: str, holding: Holding) -> None:
     needed = (worst - held) * holding.funds_fraction
     if holding.short_margin:
         needed = max(needed, funds_of_writing(holding, holding.short_margin))
+    sums.count(books.sums, holding.sums, is_open, found or (ZERO, ZERO, ZERO))
     books.worst_value += worst - holding.worst_value
     books.needed_funds += needed - holding.needed_funds
     holding.worst_value, holding.held_value, holding.needed_funds = worst, held, needed

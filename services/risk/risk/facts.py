@@ -158,10 +158,11 @@ class OrderFacts(IntentFacts, kw_only=True):
 
     `rate` is what one unit of the instrument's currency is worth in the account's. From `order_value` on: what the
     account would look like if this order and all working ones of its side filled at their worst, in its currency.
-    `needed_funds` is what the account's working orders and this one would take of its funds, with what this one is
-    estimated to cost (`commission`, in the instrument's currency; None = the desk file states no scheme, or no price
-    is known). `reduces` = the position shrinks whatever fills. None = it is not known. Of the entry of a list `at_stop`
-    is what is lost in the account's currency if it fills and its stops do; `has_stop` = they are for all of it.
+    `added_value` is what this one adds to what works already. `needed_funds` is what the account's working orders and
+    this one would take of its funds, with what this one is estimated to cost (`commission`, in the instrument's
+    currency; None = the desk file states no scheme, or no price is known). `reduces` = the position shrinks whatever
+    fills. None = it is not known. Of the entry of a list `at_stop` is what is lost in the account's currency if it
+    fills and its stops do; `has_stop` = they are for all of it.
     """
 
     intent: OrderIntent
@@ -176,6 +177,7 @@ class OrderFacts(IntentFacts, kw_only=True):
     position_quantity: Decimal
     position_value: Decimal | None
     account_value: Decimal | None
+    added_value: Decimal | None
     needed_funds: Decimal | None
     commission: Decimal | None
     reduces: bool | None
@@ -256,6 +258,7 @@ def _gather(
     market = market_price(quote, side) if quote is not None else None
     price = worst_price(intent, market, limits.price_collar_fraction)
     rate = order_value = account_value = needed_funds = commission = None
+    replaced_value = ZERO
     if instrument is not None:
         rate = conversion_rate(rules.desk, books.currency, instrument.currency, instrument.rate)
         if price is not None:
@@ -271,6 +274,7 @@ def _gather(
         opening, open_value = _larger(intent, price, replaced)
         if open_value is not None and instrument is not None and rate is not None:
             open_value *= instrument.multiplier * rate
+            replaced_value = replaced.open_quantity * (replaced.price or ZERO) * instrument.multiplier * rate
         before = _with_order(position, side, None)[0]
         _, after, held = _with_order(beside, side, open_value if rate is not None else None)
     if instrument is not None and before is not None and after is not None and not books.is_unvalued:
@@ -295,6 +299,7 @@ def _gather(
         position_quantity=quantity,
         position_value=after,
         account_value=account_value,
+        added_value=open_value - replaced_value if open_value is not None and rate is not None else None,
         needed_funds=needed_funds,
         commission=commission,
         reduces=_reduces(side, quantity) if books.source else None,

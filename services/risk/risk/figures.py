@@ -89,6 +89,47 @@ def consecutive_losses_used(state: RiskState, account: AccountKey, now: datetime
     return _share(losses_in_a_row(state, account, now), limit) if limit is not None else nan
 
 
+def open_positions_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    limit, books = _limits(state, account).open_positions_max, state.books[account]
+    return _share(books.sums.positions, limit) if limit is not None and _are_known(state, books) else nan
+
+
+def position_equity_fraction_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    """Of the worst symbol."""
+    books, worth = state.books[account], _worth(state, account)
+    if not _are_valued(state, books) or worth is None:
+        return nan
+    limits = (
+        (_limits(state, account, symbol).position_equity_fraction_max, held) for symbol, held in books.holdings.items()
+    )
+    return max((_share(held.worst_value / worth, limit) for limit, held in limits if limit is not None), default=0.0)
+
+
+def net_exposure_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    limit, books = _limits(state, account).net_exposure_max, state.books[account]
+    if limit is None or not _are_valued(state, books):
+        return nan
+    return _share(max(books.sums.long_value, books.sums.short_value), limit)
+
+
+def leverage_used(state: RiskState, account: AccountKey, now: datetime) -> float:
+    limit, books, worth = _limits(state, account).leverage_max, state.books[account], _worth(state, account)
+    if limit is None or not _are_valued(state, books) or worth is None:
+        return nan
+    return _share(books.worst_value / worth, limit)
+
+
+def _are_valued(state: RiskState, books: AccountBooks) -> bool:
+    return _are_known(state, books) and not books.unvalued
+
+
+def _worth(state: RiskState, account: AccountKey) -> Decimal | None:
+    """What the account is worth, where that can be divided by."""
+    told = state.accounts.get(account)
+    worth = told.message.net_liquidation if told is not None else None
+    return worth if worth is not None and worth.is_finite() and worth > 0 else None
+
+
 def _limits(state: RiskState, account: AccountKey, symbol: str = "") -> Limits:
     """What holds there whatever the strategy."""
     return state.rules.limits_for(*account, symbol, "").limits

@@ -19,6 +19,7 @@ from risk.facts import OrderFacts, gather
 from risk.prices import worst_price
 from risk.rules import Rules
 from risk.state import BUY, ONE, ZERO, conversion_rate, is_flat, values, worst_value
+from risk.sums import Values, moved
 
 
 class LegFacts(Struct, frozen=True, gc=False):
@@ -125,13 +126,16 @@ def _quote_at(quote: QuoteSeen, price: Decimal) -> QuoteSeen:
 
 def _worth(basis: Basis, after: PositionSeen) -> BooksSeen:
     """The account's worst value with the position as it is then."""
-    change = _worst(after) - _worst(basis.position)
-    return structs.replace(basis.books, worst_value=basis.books.worst_value + change)
+    before = basis.position
+    was, becomes = _values(before), _values(after)
+    change = worst_value(*becomes) - worst_value(*was)
+    books = structs.replace(basis.books, worst_value=basis.books.worst_value + change)
+    return moved(books, before, after, was, becomes)
 
 
-def _worst(position: PositionSeen) -> Decimal:
+def _values(position: PositionSeen) -> Values:
     found = None if is_flat(position) else values(position)
-    return worst_value(*found) if found is not None else ZERO
+    return found if found is not None else (ZERO, ZERO, ZERO)
 
 
 def _counted(basis: Basis, legs: list[LegFacts]) -> Basis:

@@ -33,7 +33,7 @@ from signalbox.messages import (
     VenueLink,
 )
 
-from risk import elsewhere, losing
+from risk import elsewhere, losing, sums
 from risk.facts import Request
 from risk.flattening import under_way, unsettled
 from risk.keeping import ONCE
@@ -232,7 +232,7 @@ def _member(
         account=told.kept if told is not None else None,
         net_liquidation=told.message.net_liquidation if told is not None else None,
         currency=told.message.currency if told is not None else "",
-        books=_books(state, key, intent.symbol, request.by, at) if books is not None else NO_BOOKS,
+        books=_books(state, key, intent.symbol, request.by, at, True) if books is not None else NO_BOOKS,
         instrument=instrument if found is not None and instrument != found.kept else None,
         position=_position(books, intent.symbol) if books is not None else NO_POSITION,
         order=_seen(order) if order is not None else None,
@@ -285,7 +285,9 @@ def _link(found: Seen[VenueLink] | None, symbol: str) -> LinkSeen | None:
     return structs.replace(kept, unread=found.message.unread[symbol])
 
 
-def _books(state: RiskState, key: AccountKey, symbol: str, name: str, at: datetime) -> BooksSeen:
+def _books(
+    state: RiskState, key: AccountKey, symbol: str, name: str, at: datetime, of_group: bool = False
+) -> BooksSeen:
     books = state.books[key]
     return BooksSeen(
         source=books.adopted_source,
@@ -298,6 +300,7 @@ def _books(state: RiskState, key: AccountKey, symbol: str, name: str, at: dateti
         approvals=_lately(books.approvals, at),
         approvals_of_name=_lately(books.approvals_by_name.get(name, ()), at),
         losses=losing.seen(state, key, symbol, at) if state.rules.book.states_losses else None,
+        sums=sums.seen(state, key, of_group) if state.rules.book.states_sums else None,
     )
 
 

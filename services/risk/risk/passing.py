@@ -47,6 +47,7 @@ UNMOVED = frozenset(
             "intent_rate",
             "name_rate",
             "open_orders",
+            "open_positions",
         ),
         *("order_working", "order_matches", "order_changeable", "change_support"),
     }
@@ -56,6 +57,7 @@ UNMOVED_BY_PRICES = frozenset(
     {
         *("quantity", "display_quantity", "trading_state", "reduce_only", "margin_mode", "market_data_type"),
         *("order_quantity", "position_quantity", "option_writing", "total_above_filled"),
+        *("spread", "entries_per_position"),
         *("daily_loss", "drawdown", "consecutive_losses", "cooldown", "stop_required"),
     }
 )

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from signalbox.desk import Desk, Limits
-from signalbox.limits import LIMITS, OF_LOSSES, PER_NAME, Scope, asset_class, of_desk_file, tables, words
+from signalbox.limits import LIMITS, OF_LOSSES, OF_SUMS, PER_NAME, Scope, asset_class, of_desk_file, tables, words
 from signalbox.messages import LimitsByScope
 
 NONE = Decimal(0)
@@ -46,7 +46,7 @@ class LimitsInForce:
 class LimitBook:
     """The limits of a desk: its file's alone, or those `stated` since; `with_file` = the file's beside those."""
 
-    __slots__ = ("_asset_class", "_file", "_found", "_named", "_only", "_stated", "states_losses")
+    __slots__ = ("_asset_class", "_file", "_found", "_named", "_only", "_stated", "states_losses", "states_sums")
 
     def __init__(self, desk: Desk, stated: LimitsByScope | None, *, with_file: bool) -> None:
         self._stated = stated
@@ -60,6 +60,8 @@ class LimitBook:
         holds += [each for _, _, each in tables(self._named)]
         self.states_losses = any(not OF_LOSSES.isdisjoint(each) for each in holds)
         """Whether a decision has to look at what an account has won and lost."""
+        self.states_sums = any(not OF_SUMS.isdisjoint(each) for each in holds)
+        """Whether it has to look at what all positions come to together."""
 
     def __eq__(self, other: object) -> bool:
         """Whether the same is stated: what is resolved of it is then the same."""

@@ -42,6 +42,7 @@ from risk.answered import AnsweredIntents, AnsweredLimits
 from risk.known import KnownIds
 from risk.pulls import Pulls
 from risk.rules import Rules, rules_of
+from risk.sums import Sums
 from risk.traded import Losses
 
 ZERO = Decimal(0)
@@ -57,7 +58,6 @@ REFUSED_MAX = 1_000
 
 UNCONFIRMED_FILLS_MAX = 10_000
 """Of more of them the two oldest count as one, and until the venue's figures contain both."""
-
 T = TypeVar("T")
 
 
@@ -184,6 +184,7 @@ class Holding:
     worst_value: Decimal = ZERO
     held_value: Decimal = ZERO
     needed_funds: Decimal = ZERO
+    sums: Sums = field(default_factory=Sums)
     rescaled: list[tuple[datetime, Decimal, Decimal]] = field(default_factory=list)
 
 
@@ -249,6 +250,7 @@ class AccountBooks:
     margin_fractions: Mapping[str, Decimal] = field(default_factory=dict)
     margin_rates: Mapping[str, MarginRate] = field(default_factory=dict)
     losses: Losses = field(default_factory=Losses)
+    sums: Sums = field(default_factory=Sums)
 
 
 Market = tuple[str, str, str]

@@ -30,6 +30,7 @@ from signalbox.messages.acts import (
 )
 from signalbox.messages.basis import (
     AccountSeen,
+    AccountWorth,
     Basis,
     BooksSeen,
     IdSeen,
@@ -41,6 +42,7 @@ from signalbox.messages.basis import (
     PositionSeen,
     QuoteSeen,
     RoomSeen,
+    SumsSeen,
     SwitchSeen,
 )
 from signalbox.messages.books import AccountState, Book, BooksCompared, MarginRate, Position, PositionDiffers
@@ -187,6 +189,7 @@ __all__ = [
     "AccountAdopted",
     "AccountSeen",
     "AccountState",
+    "AccountWorth",
     "Act",
     "AdoptCash",
     "AdoptPosition",
@@ -325,6 +328,7 @@ __all__ = [
     "SplitPosition",
     "StepResult",
     "SubmitOrder",
+    "SumsSeen",
     "SwitchScope",
     "SwitchSeen",
     "SwitchTrading",

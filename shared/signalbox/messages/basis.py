@@ -138,11 +138,46 @@ class LossesSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     stopped_at: Utc | None = None
 
 
+class AccountWorth(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Another account of the desk: what all that it holds may be worth at worst, and what the venue says it is worth.
+
+    Both in its `currency`, of which one unit is worth `rate` in the order's account's, by its venue; None = not said.
+    `at` is when the venue said the oldest figure that counts.
+    """
+
+    venue: str
+    name: str
+    currency: str = ""
+    worst_value: Decimal | None = None
+    net_liquidation: Decimal | None = None
+    rate: Decimal | None = None
+    at: Utc | None = None
+    source: str = ""
+
+
+class SumsSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What an account's positions come to together, where a limit on that is stated; all in its currency.
+
+    `positions` are the symbols that are held or being opened. `long_value` is as if all purchases under way had filled
+    and no sale, `short_value` the other way round, with its sign turned. `net_liquidation` is what the venue last said
+    that the account is worth; None = not in this currency. `others` are the desk's other accounts; none where the order
+    is one part of a group's (`is_of_group`), of which nobody knows yet what the other parts add.
+    """
+
+    positions: int = 0
+    long_value: Decimal = ZERO
+    short_value: Decimal = ZERO
+    net_liquidation: Decimal | None = None
+    others: tuple[AccountWorth, ...] = ()
+    is_of_group: bool = False
+
+
 class BooksSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The account: `source` is where the desk took its books over, "" = it has not.
 
     `approvals` are orders let through in the last minute, `approvals_of_name` those of the sender. `unconfirmed_funds`
-    are taken by fills that the venue's figures can not contain yet. `losses` None = no limit on them was stated.
+    are taken by fills that the venue's figures can not contain yet. `losses` and `sums` None = no limit on
+    them was stated.
     """
 
     source: str = ""
@@ -155,6 +190,7 @@ class BooksSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False)
     approvals: int = 0
     approvals_of_name: int = 0
     losses: LossesSeen | None = None
+    sums: SumsSeen | None = None
 
 
 class OrderSeen(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
