@@ -15,7 +15,8 @@ from risk.answered import AnsweredIntents
 from risk.decide import decide
 from risk.facts import Request
 from risk.known import KnownIds
-from risk.state import RiskState, account_keys, conversion_rate
+from risk.rates import conversion_rate
+from risk.state import RiskState, account_keys
 from signalbox import subjects
 from signalbox.messages import (
     CommissionBooked,

@@ -16,6 +16,7 @@ from risk import losing, sums
 from risk.account_ages import FUNDS, said_at
 from risk.margins import raised_margin, rates_by_symbol
 from risk.prices import mark_price
+from risk.rates import conversion_rate
 from risk.state import (
     BUY,
     ZERO,
@@ -25,7 +26,6 @@ from risk.state import (
     Holding,
     RiskState,
     WorkingOrder,
-    conversion_rate,
     funds_of_writing,
     is_flat,
     margin_fraction,

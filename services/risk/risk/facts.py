@@ -35,13 +35,13 @@ from signalbox.order_terms import as_wanted
 
 from risk.positions import Sized
 from risk.prices import market_price, worst_price
+from risk.rates import conversion_rate
 from risk.rules import Rules
 from risk.scopes import LimitsInForce
 from risk.sharing import Shared
 from risk.state import (
     BUY,
     ZERO,
-    conversion_rate,
     funds_of_writing,
     is_flat,
     margin_fraction,

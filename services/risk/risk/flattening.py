@@ -38,7 +38,8 @@ from risk import elsewhere
 from risk.facts import Request
 from risk.positions import in_lots
 from risk.prices import market_price
-from risk.state import ONE, ZERO, Flatten, Holding, Market, RiskState, conversion_rate
+from risk.rates import conversion_rate
+from risk.state import ONE, ZERO, Flatten, Holding, Market, RiskState
 
 FLATTEN_SECONDS_MAX = 600
 """How long a flatten is under way that says nothing of it, in desk time."""

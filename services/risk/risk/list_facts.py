@@ -17,8 +17,9 @@ from signalbox.order_terms import TRAILING, first_stop
 
 from risk.facts import OrderFacts, gather
 from risk.prices import worst_price
+from risk.rates import conversion_rate
 from risk.rules import Rules
-from risk.state import BUY, ONE, ZERO, conversion_rate, is_flat, values, worst_value
+from risk.state import BUY, ONE, ZERO, is_flat, values, worst_value
 from risk.sums import Values, moved
 
 

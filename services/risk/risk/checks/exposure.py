@@ -15,7 +15,8 @@ from signalbox.messages import AccountWorth, SumsSeen
 from risk import figures
 from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, OrderFacts
-from risk.state import BUY, ZERO, conversion_rate, is_flat, worst_quantity
+from risk.rates import conversion_rate
+from risk.state import BUY, ZERO, is_flat, worst_quantity
 from risk.wording import UNKNOWN, money, plain
 
 NONE = "none"

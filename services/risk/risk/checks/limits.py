@@ -14,7 +14,8 @@ from signalbox.messages import InstrumentKind
 from risk import figures
 from risk.checks.rows import Limit, Row, Told, always
 from risk.facts import DESK_FILE, OrderFacts
-from risk.state import BUY, usable_rate
+from risk.rates import usable_rate
+from risk.state import BUY
 from risk.wording import UNKNOWN, money, plain
 
 _OPTION = InstrumentKind.OPTION
