@@ -9,7 +9,8 @@
     <folder>/registrar/seals             of risk's keys the one of which an operator's is derived, and no other
 
 Owns names, modes and the making of passwords. What is there is never changed by `make`: it may be run at every start,
-and a kill at any instant leaves whole files; copies, and people.conf's accounts, are brought up to date. It must not
+and a kill at any instant leaves whole files; copies, and people.conf's accounts, are brought up to date, and who has
+been given another seal's key since finds it behind his. It must not
 know who mounts what.
 """
 
@@ -62,7 +63,9 @@ def make(folder: Path, desk: Desk) -> list[str]:
         for path in (*(password_file(folder, user) for user in USERS), folder / GRAFANA_PASSWORD)
         if (name := _made(folder, path, new_password()))
     ]
-    made += [name for user, text in _seals(folder).items() if (name := _made(folder, seals_file(folder, user), text))]
+    made += [
+        name for user, text in _seals(folder).items() if (name := _sealed_anew(folder, seals_file(folder, user), text))
+    ]
     venue = desk.venues.get(DYDX)
     if desk.clock is ClockSource.SIMULATED and venue is not None and venue.accounts == (TEST_ACCOUNT,):
         mnemonic = folder / gateway_of(DYDX) / MNEMONIC_CREDENTIAL
@@ -117,6 +120,14 @@ def _environment(folder: Path) -> str:
 
 def _made(folder: Path, path: Path, text: str) -> str:
     if path.exists():
+        return ""
+    _write(path, text.strip() + "\n")
+    return str(path.relative_to(folder))
+
+
+def _sealed_anew(folder: Path, path: Path, text: str) -> str:
+    """Write the keys of one that has none, or that has been given more since the desk was made."""
+    if path.exists() and read_secret_file(path, KEY_LINES_MAX).reveal() == text:
         return ""
     _write(path, text.strip() + "\n")
     return str(path.relative_to(folder))

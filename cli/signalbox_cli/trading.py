@@ -111,7 +111,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "halt",
         "deny every new order (cancels are still taken)",
         """
-        In force within 2 s, and recorded under the name of who said it: `operator`, or who --as says and is one.
+        In force within 2 s, and recorded under the name of who said it: `operator`, or who --as says and is one. Each
+        gateway obeys it by itself, too: what was approved before and has not left is refused there, and only what
+        reduces a position, or protects it, is still sent. What works at the venues stays.
 
         With --venue, --account, --strategy or --symbol only what is in that scope (a symbol is one of an account); of
         all that an order is in the strictest holds, and its decision says which. Such a switch is told to the OMS, and

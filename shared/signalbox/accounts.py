@@ -85,12 +85,13 @@ def _gateway(row: VenueRow) -> Account:
         name=gateway,
         stores=stored,
         tells=(f"md.quote.{venue}.*", f"link.{venue}.*"),
-        hears=("clock.desk",),
+        hears=("clock.desk", "$KV.CONTROL.>"),
         pulls=(("COMMANDS", gateway),),
         reads=(
             *("LEDGER", f"LEDGER.ledger.{venue}.*", f"KV_LEASES.$KV.LEASES.{venue}.*"),
             *("BARS", "BARS.>", "KV_CONTROL", "STATE", "STATE.>"),
             *("COMMANDS", f"COMMANDS.command.{venue}.>", "REPORTS", f"REPORTS.report.{venue}.>"),
+            "KV_CONTROL.$KV.CONTROL.trading-state.*",
         ),
         serves=(f"status.{gateway}",),
     )

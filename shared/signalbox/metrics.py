@@ -140,6 +140,9 @@ def show_hop(venue: str, hop: Hop, begun_at: datetime) -> None:
 # `signalbox.venue_figures` fills most of them.
 
 VENUE_LINK = Gauge("signalbox_venue_link", "1 for the link's present status, 0 for the others.", ("venue", "status"))
+GATEWAY_TRADING_STATE = Gauge(
+    "signalbox_gateway_trading_state", "1 for the trading state that the gateway obeys by itself.", ("venue", "mode")
+)
 VENUE_SESSION_UP = Gauge(
     "signalbox_venue_session_up", "1 while the connection to the venue can be used.", ("venue", "connection")
 )

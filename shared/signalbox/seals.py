@@ -11,8 +11,9 @@ Keys belong to links, and a link is two who trust each other: no third one holds
     oms-<gateway>             commands (OMS), reports and the submission ledger (that gateway)
     checkpoint-<service>      its own checkpoints. The key is made of all keys that it has (nobody else has all),
                               and of what it believes unsealed: with other keys, checkpoints are not believed
-    control                   the trading state; risk alone has the key itself. Each operator has one derived from it
-                              and his name, `control/<name>`: so risk knows who sealed, and nobody seals as another
+    control                   the trading state; risk and the gateways have the key itself, for each obeys it by
+                              itself (decision 99). Each operator has one derived from it and his name,
+                              `control/<name>`: so they know who sealed, and no operator seals as another
 
 Among the headers are the id and the sequence that the writer expected to be last. JetStream takes such a message only
 where that is so: a true copy of a decision, order event or claim on its own subject is refused by the server, and one
@@ -268,7 +269,7 @@ def links_of(user: str) -> tuple[str, ...]:
     if user == "oms":
         return (RISK_OMS, *(f"oms-{gateway}" for gateway in services.GATEWAYS))
     if user in services.GATEWAYS:
-        return (f"oms-{user}",)
+        return (f"oms-{user}", CONTROL)
     return (operator_link(user),) if user in ("bootstrap", "operator") else ()
 
 

@@ -25,6 +25,10 @@ DESK_FILE = Path(__file__).resolve().parents[2] / "deploy/desk.toml"
 DESK = load_desk(DESK_FILE)
 
 
+OBEY = ("risk", "gateway-ibkr", "gateway-dydx")
+"""Who has the control key itself."""
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -80,13 +84,24 @@ def test_what_a_kill_left_half_done_is_made_good(tmp_path: Path) -> None:
 def test_keys_of_seals_that_are_missing_are_made_to_fit_or_refused(tmp_path: Path) -> None:
     secret_files.make(tmp_path, DESK)
     before = contents(tmp_path)
-    for missing in ("oms/seals", "gateway-dydx/seals", "bootstrap/seals", "people/operator.seals"):
+    for missing in ("risk/seals", "oms/seals", "gateway-dydx/seals", "bootstrap/seals", "people/operator.seals"):
         (tmp_path / missing).unlink()
         assert secret_files.make(tmp_path, DESK) == [missing]
     assert contents(tmp_path) == before
-    (tmp_path / "risk/seals").unlink()
+    for who in OBEY:  # nobody else has the key that operators' keys are made of
+        (tmp_path / who / "seals").unlink()
     with pytest.raises(ConfigurationError, match="put back what is missing"):
         secret_files.make(tmp_path, DESK)
+
+
+def test_a_gateway_of_an_earlier_version_is_given_the_key_that_it_obeys_by(tmp_path: Path) -> None:
+    secret_files.make(tmp_path, DESK)
+    before, key = contents(tmp_path), tmp_path / "gateway-ibkr/seals"
+    key.chmod(0o600)
+    key.write_text("".join(line for line in key.read_text().splitlines(keepends=True) if CONTROL not in line))
+    assert secret_files.make(tmp_path, DESK) == ["gateway-ibkr/seals"]
+    assert contents(tmp_path) == before
+    assert secret_files.make(tmp_path, DESK) == []
 
 
 def test_nobody_has_been_added_to_a_new_desk_and_who_was_stays(tmp_path: Path) -> None:
@@ -125,10 +140,10 @@ def test_who_lets_people_in_has_of_risk_only_the_key_that_operators_keys_are_mad
     risk = parse(read_secret_file(tmp_path / "risk/seals", 9).reveal())
     assert parse(registrar["seals"]).links == {CONTROL}
     assert parse(registrar["seals"]).first_key(CONTROL) == risk.first_key(CONTROL)
-    key = tmp_path / "risk/seals"
     other = f"{CONTROL} = {'ab' * 32}\n"
-    key.chmod(0o600)
-    key.write_text(other + "\n".join(line for line in key.read_text().splitlines() if CONTROL not in line) + "\n")
+    for key in [tmp_path / who / "seals" for who in OBEY]:
+        key.chmod(0o600)
+        key.write_text(other + "\n".join(line for line in key.read_text().splitlines() if CONTROL not in line) + "\n")
     for user in ("bootstrap/seals", "people/operator.seals"):
         (tmp_path / user).unlink()
     secret_files.make(tmp_path, DESK)

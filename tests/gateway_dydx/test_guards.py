@@ -62,6 +62,7 @@ from signalbox.messages import (
 from signalbox.settings import Secret
 
 from tests.conftest import HeldLease, MovedClock
+from tests.shared.gateway.orders import switched
 from tests.stream_in_memory import MemoryBus
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -138,6 +139,7 @@ class House:
         self.state = state_of(ACCOUNT, OwnState(height=HEIGHT))
         self.link = Link(bus, self.clock, "dydx", ACCOUNT, cast(OwnLease, self.lease))
         self.link.become(LinkStatus.READY)
+        self.link.switch.state = switched()
         self.outbox = Outbox(bus, "dydx", lambda error: None, cast(OwnLease, self.lease))
         settings = Settings(nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"))
         unused = cast(Any, None)

@@ -61,6 +61,7 @@ from simulators.tws.order_replies import OrderFacts
 from simulators.tws.wire import text_of
 
 from tests.conftest import HeldLease, MovedClock
+from tests.shared.gateway.orders import switched
 from tests.stream_in_memory import MemoryBus
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -187,6 +188,7 @@ class Rig:
         self.served = OrdersSession(self.session)
         self.orders.session = self.served
         self.link.become(LinkStatus.READY)
+        self.link.switch.state = switched()
 
     def hear(self, told: Sequence[Wire]) -> None:
         """Have these messages read as they would be from the socket."""

@@ -52,6 +52,7 @@ from signalbox.messages import (
 from signalbox.settings import Secret
 
 from tests.conftest import HeldLease, MovedClock
+from tests.shared.gateway.orders import switched
 from tests.stream_in_memory import MemoryBus
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
@@ -111,6 +112,7 @@ class House:
         self.state = state_of(ACCOUNT, OwnState(11))
         self.link = Link(bus, self.clock, "ibkr", ACCOUNT, self.lease)
         self.link.become(LinkStatus.READY)
+        self.link.switch.state = switched()
         self.outbox = Outbox(bus, "ibkr", lambda error: None, self.lease)
         settings = Settings(nats_url="", nats_user="", nats_password=Secret(""), desk_file=Path("unused"))
         instruments = Instruments[Offered](bus, cast(Desk, SimpleNamespace(instruments=())), "ibkr")

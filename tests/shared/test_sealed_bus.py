@@ -25,6 +25,8 @@ from signalbox.seals import EXPECTED_HEADER, SEAL_HEADER
 AT = datetime(2024, 1, 2, 15, 0, tzinfo=UTC)
 WAIT_SECONDS_MAX = 60.0
 DENIED = "decision.denied.ibkr.DU1"
+OBEY = ("risk", "gateway-ibkr", "gateway-dydx")
+"""Who obeys the trading state by himself."""
 
 
 def denied(number: int) -> IntentDenied:
@@ -223,8 +225,11 @@ class Switch:
         self.told.append(messages.decode(received.payload, TradingState).reason if received else None)
 
 
-async def test_a_forged_trading_state_is_none_and_the_last_genuine_one_counts(nats_server: Any, forger: Any) -> None:
-    risk, operator = await nats_server.connect("risk"), await nats_server.connect("operator")
+@pytest.mark.parametrize("who", OBEY)
+async def test_a_forged_trading_state_is_none_and_the_last_genuine_one_counts(
+    nats_server: Any, forger: Any, who: str
+) -> None:
+    risk, operator = await nats_server.connect(who), await nats_server.connect("operator")
     seen = Switch()
     await seen.watch(risk)
     assert seen.told == ["initial state"]
@@ -239,8 +244,9 @@ async def test_a_forged_trading_state_is_none_and_the_last_genuine_one_counts(na
     assert seen.told == ["initial state", "1", "3"]
 
 
-async def test_an_old_trading_state_comes_again_in_no_way(nats_server: Any, forger: Any) -> None:
-    risk, operator = await nats_server.connect("risk"), await nats_server.connect("operator")
+@pytest.mark.parametrize("who", OBEY)
+async def test_an_old_trading_state_comes_again_in_no_way(nats_server: Any, forger: Any, who: str) -> None:
+    risk, operator = await nats_server.connect(who), await nats_server.connect("operator")
     await operator.publish(subjects.TRADING_STATE, state(1, TradingMode.ACTIVE))
     await operator.publish(subjects.TRADING_STATE, state(2))
     active = (await everything(nats_server, "KV_CONTROL"))[1]

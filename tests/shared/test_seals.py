@@ -45,7 +45,7 @@ READERS = {
     "command.ibkr.o1.0": ("gateway-ibkr", "oms"),
     "report.ibkr.DU1.fill": ("gateway-ibkr", "oms"),
     "ledger.dydx.o1": ("gateway-dydx", "oms"),
-    subjects.TRADING_STATE: ("risk",),
+    subjects.TRADING_STATE: ("risk", "gateway-ibkr", "gateway-dydx"),
 }
 HEADERS = {"Nats-Msg-Id": "id-1", EXPECTED_HEADER: "7", f"{EXPECTED_HEADER}-Subject": "decision.*.*.*"}
 PAYLOAD = b'{"type":"IntentApproved"}'
@@ -298,12 +298,19 @@ def test_what_is_missing_is_made_to_fit_what_is_there() -> None:
     assert set(whole) == {"bootstrap", "risk", "oms", "gateway-ibkr", "gateway-dydx", "operator"}
     assert complete_seals(whole) == whole
     for user in whole:
-        if user != "risk":  # only risk has the control key
-            assert complete_seals({name: text for name, text in whole.items() if name != user}) == whole
+        assert complete_seals({name: text for name, text in whole.items() if name != user}) == whole
+    obeys = {"risk", "gateway-ibkr", "gateway-dydx"}  # they alone have the control key
     with pytest.raises(ConfigurationError, match="put back what is missing"):
-        complete_seals({name: text for name, text in whole.items() if name != "risk"})
+        complete_seals({name: text for name, text in whole.items() if name not in obeys})
     with pytest.raises(ConfigurationError, match="not of the same making"):
         complete_seals(whole | {"oms": complete_seals({})["oms"]})
+
+
+def test_who_has_been_given_a_key_since_finds_it_behind_his_own() -> None:
+    whole = complete_seals({})
+    before = {name: text.partition("control =")[0] if "gateway" in name else text for name, text in whole.items()}
+    assert before != whole
+    assert complete_seals(before) == whole
 
 
 def test_it_is_said_whose_seals_can_not_be_read() -> None:

@@ -54,15 +54,19 @@ from signalbox.messages import (
     PriceOffset,
     Quote,
     Report,
+    ServiceStatus,
     Side,
     SubmitOrder,
     TimedStep,
+    TradingMode,
+    TradingState,
     VenueFill,
     VenueLink,
     VenueSnapshot,
 )
 from signalbox.order_support import REDUCING
 from signalbox.seals import SEAL_HEADER
+from signalbox.venues import gateway_of
 from signalbox_cli.ports import free_port
 from simulators.clock_publisher import ClockPublisher
 
@@ -303,6 +307,30 @@ class Desk:
         finally:
             await lease.give_back()
             await keeping
+
+    @asynccontextmanager
+    async def switched(self, mode: TradingMode, reason: str) -> AsyncIterator[None]:
+        """Have an operator set the trading state, and the gateway obey it; afterwards it is ACTIVE."""
+        operator = await self._nats.connect("operator")
+        await self._obeys(operator, mode, reason)
+        try:
+            yield
+        finally:
+            await self._obeys(operator, TradingMode.ACTIVE, "it is over")
+
+    async def _obeys(self, operator: Bus, mode: TradingMode, reason: str) -> None:
+        at = self.bench.world.now()
+        state = TradingState(
+            id=f"trading-state/{mode.value}/{reason}/{at.isoformat()}", at=at, mode=mode, reason=reason, by="operator"
+        )
+        await operator.publish(subjects.TRADING_STATE, state)
+
+        async def heard() -> bool:
+            answers = await operator.request_all(subjects.status(gateway_of(self.bench.venue)), b"", 5, 0.2)
+            told = [messages.decode(answer, ServiceStatus).details for answer in answers]
+            return [each.get("obeys_trading_state") for each in told] == [state.id]
+
+        await self.eventually(heard, f"{mode.value} obeyed")
 
     async def stands_by(self) -> None:
         """Wait until the gateway says that another process works."""

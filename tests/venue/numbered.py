@@ -18,7 +18,7 @@ from textwrap import dedent
 FOLDER = Path(__file__).resolve().parent
 DOCUMENT = FOLDER.parents[1] / "docs" / "venue-cases.md"
 VENUES = ("ibkr", "dydx")
-CASE = re.compile(r"test_v([0-9A-GST][0-9A-Z])_(\w+)")
+CASE = re.compile(r"test_v([0-9A-HST][0-9A-Z])_(\w+)")
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ GROUPS = {
     "E": "Facts that make no sense, and orders that are held",
     "F": "Feeds that stop, links that half come back",
     "G": "Order lists",
+    "H": "The desk's switch, which a gateway obeys by itself",
     "S": "Order lists: stories that broke others",
     "T": "Order lists: a gateway that is killed, in every state of a list, and replies that are lost",
 }

@@ -32,6 +32,7 @@ from signalbox.order_terms import Support, as_wanted
 from oms.list_standing import standing
 from oms.outcome import NOTHING, Outcome, Rules, carried
 from oms.positions import add
+from oms.reducing import reduces
 from oms.state import Change, OrderState, State
 from oms.transitions import TRANSITIONS, next_status
 
@@ -77,7 +78,7 @@ def replace_order(
     it is as it was.
     """
     if cause in order.command_causes:
-        return _again(order, cause, rules)
+        return _again(state, order, cause, rules)
     if cause in order.causes:
         return NOTHING
     if why := why_not(order, wanted):
@@ -94,7 +95,9 @@ def replace_order(
         revision=revision,
         reference_price=reference_price,
     )
-    return Outcome(events=(asked,), commands=((revision, _command(order, Change(wanted, revision, at), cause, rules)),))
+    return Outcome(
+        events=(asked,), commands=((revision, _command(state, order, Change(wanted, revision, at), cause, rules)),)
+    )
 
 
 def can_be_changed(state: State, order: OrderState) -> bool:
@@ -119,15 +122,15 @@ def why_not(order: OrderState, wanted: Order) -> str:
     return ""
 
 
-def _again(order: OrderState, cause: str, rules: Rules) -> Outcome:
+def _again(state: State, order: OrderState, cause: str, rules: Rules) -> Outcome:
     """What asked for it comes again: its command may be missing, and COMMANDS refuses a second one."""
     revision = order.command_causes.index(cause) + 1
     if order.change is None or order.change.revision != revision:
         return NOTHING
-    return Outcome(commands=((revision, _command(order, order.change, cause, rules)),))
+    return Outcome(commands=((revision, _command(state, order, order.change, cause, rules)),))
 
 
-def _command(order: OrderState, asked: Change, cause: str, rules: Rules) -> ModifyOrder:
+def _command(state: State, order: OrderState, asked: Change, cause: str, rules: Rules) -> ModifyOrder:
     return ModifyOrder(
         id=f"command/{order.key}/{asked.revision}",
         at=asked.at,
@@ -139,4 +142,5 @@ def _command(order: OrderState, asked: Change, cause: str, rules: Rules) -> Modi
         order=asked.order,
         revision=asked.revision,
         deadline=asked.at + rules.submit_window,
+        reduces=reduces(state, asked.order),
     )

@@ -36,6 +36,7 @@ from oms.cancels import cancel, cancel_many
 from oms.changes import change
 from oms.list_decisions import begin_list, cancel_list
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried, together
+from oms.reducing import reduces
 from oms.state import OrderState, State, order_key
 from oms.submitting import denied_event, submitted
 from oms.transitions import next_status
@@ -96,7 +97,7 @@ def _begin(state: State, decision: IntentApproved, sequence: int, part: GroupPar
     if order is None:
         return _create(state, decision, sequence, part, rules)
     if order.created_cause == decision.id:
-        return _again(order, rules)
+        return _again(state, order, rules)
     return Outcome(notes=(NoteKind.SECOND_DECISION,))
 
 
@@ -120,7 +121,7 @@ def _create(state: State, decision: IntentApproved, sequence: int, part: GroupPa
         reference_price=decision.reference_price,
         decision_sequence=sequence,
     )
-    return submitted(order, decision.at, decision.id, rules, (created,))
+    return submitted(order, decision.at, decision.id, rules, (created,), reduces=reduces(state, order))
 
 
 def _order(
@@ -163,7 +164,7 @@ def _order(
     )
 
 
-def _again(order: OrderState, rules: Rules) -> Outcome:
+def _again(state: State, order: OrderState, rules: Rules) -> Outcome:
     """A decision whose order exists: the process died before its ack, perhaps before the command.
 
     All is taken from the stored event, so it is the same command; COMMANDS refuses a second one. An order that became
@@ -172,7 +173,8 @@ def _again(order: OrderState, rules: Rules) -> Outcome:
     """
     if order.order is None or order.is_final or order.acknowledged:
         return NOTHING
-    return submitted(order.order, order.created_at, order.created_cause, rules, ())
+    again = reduces(state, order.order)
+    return submitted(order.order, order.created_at, order.created_cause, rules, (), reduces=again)
 
 
 def _denied(state: State, decision: IntentDenied, rules: Rules) -> Outcome:

@@ -42,6 +42,7 @@ from oms.list_standing import Standing, standing
 from oms.lists import Act, Task, attached_task, group_name, is_never_sent
 from oms.outcome import NOTHING, NoteKind, Outcome, Rules, carried
 from oms.positions import divide
+from oms.reducing import reduces
 from oms.repricing import reprice
 from oms.schedule import at_most_held, nothing_to_close, take_step, terms_of
 from oms.sizes import EXIT_WINDOW, OWN
@@ -197,7 +198,7 @@ def _release(state: State, known: ListState, plan: Plan, task: Task, now: dateti
         decision_sequence=known.decision_sequence,
     )
     window = None if is_entry or plan.entry is None else EXIT_WINDOW
-    sent = submitted(order, now, cause, rules, (created,), window, exits)
+    sent = submitted(order, now, cause, rules, (created,), window, exits, reduces=reduces(state, order))
     return sent if not attached_to else Outcome(events=sent.events, timers=sent.timers)  # it left with its entry
 
 

@@ -33,15 +33,25 @@ def submitted(
     events: tuple[OrderCreated, ...],
     window: timedelta | None = None,
     attached: tuple[Order, ...] = (),
+    *,
+    reduces: bool,
 ) -> Outcome:
     """What submits an order that was decided on at `at`; it is not to be sent later than `window` after that.
 
-    `attached` are sent with it.
+    `attached` are sent with it. `reduces`: see `oms.reducing`.
     """
     key = order_key(order.venue, order.account, order.order_id)
     answered_by = at + rules.submit_window
     deadline = at + window if window is not None else answered_by
-    submit = SubmitOrder(id=f"command/{key}/0", at=at, cause=cause, order=order, deadline=deadline, attached=attached)
+    submit = SubmitOrder(
+        id=f"command/{key}/0",
+        at=at,
+        cause=cause,
+        order=order,
+        deadline=deadline,
+        attached=attached,
+        reduces=reduces,
+    )
     timer = TimerFired(
         id=f"timer/{key}", at=at, cause=cause, due=answered_by + rules.unknown_grace, order_id=order.order_id
     )

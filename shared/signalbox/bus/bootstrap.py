@@ -55,6 +55,7 @@ def new_password() -> str:
 def complete_seals(present: Mapping[str, str]) -> dict[str, str]:
     """The text of each user that has keys of seals (`SIGNALBOX_SEALS`); what is `present` stays as it is.
 
+    What an earlier version has made lacks the links that its user has been given since: they are added to it.
     Of a new desk, with nothing present, all keys are random. Raises `ConfigurationError` when what is present is of
     more than one making.
     """
@@ -71,12 +72,21 @@ def complete_seals(present: Mapping[str, str]) -> dict[str, str]:
         keys |= {link: found.first_key(link) for link in found.links & set(MADE_LINKS)}
     for link in MADE_LINKS:
         keys.setdefault(link, secrets.token_bytes(KEY_BYTES))
+    present = {user: _with_newer_links(user, text, held[user], keys) for user, text in present.items()}
+    held = {user: parse(text) for user, text in present.items()}
     strange = sorted(user for user, found in held.items() if not found.may_speak_with(parse(text_for(user, keys))))
     if strange:
         raise ConfigurationError(
             [f"the seals of {', '.join(strange)} are not of the same making as the others: put back what is missing."]
         )
     return {user: present.get(user) or text for user in USERS if (text := text_for(user, keys))}
+
+
+def _with_newer_links(user: str, text: str, found: Seals, keys: Mapping[str, bytes]) -> str:
+    """What a user of an earlier version has, with the keys that he has been given since, if there are any."""
+    lines = text_for(user, keys).splitlines(keepends=True) if found.links else []
+    missing = [line for line in lines if line.partition(" ")[0] not in found.links]
+    return text if not missing else text.rstrip("\n") + "\n" + "".join(missing)
 
 
 def stream_config(stream: Stream, replicas: int = 1, bytes_max: int = 0) -> dict[str, Any]:

@@ -77,6 +77,10 @@ class Changing:
         if why := self._why_not(command, tracked):
             self._refuse(command, why)
             return
+        # The desk's switch: it may have been set since risk has looked at it
+        if why := self._link.switch.why_not_changed(command, tracked.order):
+            self._refuse(command, why)
+            return
         # What the venue can be told
         at = self._clock.now()
         try:
@@ -104,10 +108,15 @@ class Changing:
                 if tracked.done or tracked.cancel_command or tracked.change is not change:
                     self._give_up(command, tracked, unheard=unheard, why="the order is over, or is being cancelled")
                     return
+                if why := self._link.switch.why_not_changed(command, tracked.order):
+                    self._give_up(command, tracked, unheard=unheard, why=why)
+                    return
                 if not await self._turns.in_turn():
                     continue
                 # The last look: from here to the socket nothing waits
                 if not self._link.may_send() or self._clock.now() >= command.deadline or tracked.change is not change:
+                    continue
+                if self._link.switch.why_not_changed(command, tracked.order):
                     continue
                 placed = await self._orders.change(tracked, draft)
                 attempts += placed.outcome is not Outcome.UNSENT

@@ -15,6 +15,7 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import BusUnavailableError
+from signalbox.gateway.switch import Switch
 from signalbox.lease import OwnLease
 from signalbox.messages import LinkStatus, VenueLink
 from signalbox.venue_figures import show_link
@@ -37,6 +38,7 @@ class Link:
         self.status, self.reason = LinkStatus.DOWN, "starting"
         self.unread: dict[str, str] = {}
         """Symbols that nothing is sent for, because a fact about them can not be read, and why."""
+        self.switch = Switch(venue)
         self._changed = asyncio.Event()
         self._stopping = False
         show_link(self._venue, self.status, self._account)

@@ -27,6 +27,7 @@ from signalbox.gateway.parking import Parking
 from signalbox.gateway.rebuilding import COMMANDS
 from signalbox.gateway.state import AnyState
 from signalbox.gateway.submission import Submission
+from signalbox.gateway.switch import watch
 from signalbox.gateway.venue import Orders, Questions
 from signalbox.lease import OwnLease, account_lease
 from signalbox.messages import CancelOrder, Command
@@ -135,6 +136,7 @@ class Gateway(Generic[Offered]):
         return {
             "account": self._state.account,
             "link": self.link.described(),
+            **self.link.switch.described(),
             "offered": ", ".join(self.instruments.offered),
             "unread": self.parking.described(),
             "not_offered": described(self.instruments.left_out),
@@ -167,6 +169,7 @@ async def run_together(runtime: Runtime, lanes: Sequence[Lane]) -> None:
         await _addressee(received, by_account, first.submission).handle(received)
 
     runtime.stop = stop
+    await watch(runtime.bus, [lane.gateway.link.switch for lane in lanes])
     for lane in lanes:
         await lane.gateway.begin(lane.submission, lane.own, f" of {lane.gateway.account_id}" * (len(lanes) > 1))
     taken = handle if len(lanes) > 1 else first.submission.handle

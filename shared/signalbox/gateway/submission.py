@@ -107,6 +107,10 @@ class Submission:
         if not await self._turns.ready_by(deadline):
             self._refuse_all(command, self._too_late(command, "it could not be sent by its deadline"))
             return
+        # The desk's switch, which risk has looked at before: it may have been set since
+        if why := self._link.switch.why_not_sent(command):
+            self._refuse_all(command, why)
+            return
         # What is held of the symbol is known: no fact about it stands unread
         if unread := self._link.unread.get(order.symbol):
             self._refuse_all(command, f"what the venue says of {order.symbol} can not be read ({unread})")
@@ -135,10 +139,15 @@ class Submission:
                 if not await self._turns.ready_by(deadline):
                     self._give_up(tracked, self._too_late(command, "its deadline came before it was sent"))
                     return
+                if why := self._link.switch.why_not_sent(command):
+                    self._give_up(tracked, why)
+                    return
                 if not all([await self._turns.in_turn() for _ in family]):
                     continue
                 # The last look: from here to the socket nothing waits, so what is seen now still holds there
                 if not self._link.may_send() or self._clock.now() >= deadline:
+                    continue
+                if self._link.switch.why_not_sent(command):
                     continue
                 placed, attempts = await orders.place(tracked, draft), attempts + 1
                 if placed.outcome is Outcome.TOO_LATE:

@@ -9,12 +9,14 @@ from signalbox.messages.words import Message, Utc
 class SubmitOrder(Message, frozen=True, kw_only=True):
     """Place this order; after `deadline` (desk time) it must not be sent any more.
 
-    `attached` are exits that are sent with it, as one: the venue holds them until it fills.
+    `attached` are exits that are sent with it, as one: the venue holds them until it fills. `reduces` = it can only
+    reduce what is held, by the OMS's books, or protects it: a gateway of a desk that is halted sends no other.
     """
 
     order: Order
     deadline: Utc
     attached: tuple[Order, ...] = ()
+    reduces: bool = False
 
 
 class CancelOrder(Message, frozen=True, kw_only=True):
@@ -30,7 +32,7 @@ class ModifyOrder(Message, frozen=True, kw_only=True):
     """Give this order other terms; after `deadline` (desk time) that must not be sent any more.
 
     `order` is the whole order as it is to be: its quantity is the total, what has filled included (FIX: OrderQty).
-    `revision` is the command's place among those of the order.
+    `revision` is the command's place among those of the order. `reduces` as of one to submit.
     """
 
     venue: str
@@ -40,6 +42,7 @@ class ModifyOrder(Message, frozen=True, kw_only=True):
     order: Order
     revision: int
     deadline: Utc
+    reduces: bool = False
 
 
 Command = SubmitOrder | CancelOrder | ModifyOrder

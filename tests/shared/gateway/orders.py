@@ -8,10 +8,24 @@ from typing import Any
 
 from signalbox.gateway import ledger
 from signalbox.gateway.state import AnyState, State
-from signalbox.messages import CancelOrder, LedgerClaimed, ModifyOrder, Order, OrderType, Side, SubmitOrder
+from signalbox.messages import (
+    CancelOrder,
+    LedgerClaimed,
+    ModifyOrder,
+    Order,
+    OrderType,
+    Side,
+    SubmitOrder,
+    TradingMode,
+    TradingState,
+)
 
 AT = datetime(2024, 3, 5, 15, 0, tzinfo=UTC)
 VENUE, ACCOUNT = "moon", "M1"
+
+
+def switched(mode: TradingMode = TradingMode.ACTIVE, reason: str = "as ever", by: str = "olga") -> TradingState:
+    return TradingState(id=f"trading-state/{mode.value}", at=AT, mode=mode, reason=reason, by=by)
 
 
 def order_of(order_id: str = "o-1", **terms: Any) -> Order:

@@ -39,7 +39,17 @@ from signalbox.messages import (
 )
 
 from tests.conftest import HeldLease, MovedClock
-from tests.shared.gateway.orders import ACCOUNT, AT, VENUE, cancel_of, claim_of, empty_state, order_of, submission
+from tests.shared.gateway.orders import (
+    ACCOUNT,
+    AT,
+    VENUE,
+    cancel_of,
+    claim_of,
+    empty_state,
+    order_of,
+    submission,
+    switched,
+)
 from tests.stream_in_memory import MemoryBus
 
 WAIT_SECONDS_MAX = 60.0
@@ -135,6 +145,7 @@ class House:
         self.state = empty_state()
         self.link = Link(bus, self.clock, VENUE, ACCOUNT, cast(Any, self.lease))
         self.link.become(LinkStatus.READY)
+        self.link.switch.state = switched()
         self.outbox = Outbox(bus, VENUE, lambda error: None, cast(Any, self.lease))
         pace = Pace(ask_seconds=1.0, ask_seconds_max=60.0, commission_asks_max=5)
         parking = Parking(VENUE, self.link.doubt)

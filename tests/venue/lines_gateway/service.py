@@ -148,4 +148,5 @@ async def start(settings: Settings, runtime: Runtime) -> None:
     submission = gateway.submission(venue, venue, pace, settings.cancel_wait_seconds_max)
     life = Life(settings.ibkr_port, clock, state, gateway, venue, submission)
     life.quotes = Quotes(runtime.bus, clock, VENUE, 0.02, life.quote)
+    runtime.details = gateway.details
     await gateway.run(submission, {"session": life.run(), "quotes": life.quotes.run()})
