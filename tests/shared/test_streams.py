@@ -10,7 +10,9 @@ from signalbox.registry import REGISTRY, Declared
 from signalbox.services import SERVICES
 from signalbox.streams import RECORDED_STREAMS, STREAMS, Stream
 
-CORE_NATS = {"intent.*.*", "clock.desk", "md.quote.*.*", "link.*.*", "status.*", "query.sql", "whatif.intent"}
+CORE_NATS = {
+    *("intent.*.*", "clock.desk", "md.quote.*.*", "link.*.*", "compared.*.*", "status.*", "query.sql", "whatif.intent"),
+}
 """What is worth nothing a moment later, and requests: stored nowhere."""
 
 PAIRS = [(stream, pattern) for stream in STREAMS for pattern in stream.subjects]

@@ -42,7 +42,7 @@ assert streams.Consumer("gateway-newex", ("command.newex.>",)) in commands.consu
 assert {"md.funding.newex.*", "report.newex.*.*", "$KV.LEASES.newex.*"} <= set(account.stores)
 assert account.pulls == (("COMMANDS", "gateway-newex"),)
 assert "gateway-newex" in bootstrap.USERS
-assert seals.links_of("gateway-newex") == ("oms-gateway-newex",)
+assert seals.links_of("gateway-newex") == ("oms-gateway-newex", "control")
 assert "oms-gateway-newex" in seals.links_of("oms")
 assert local_desk.MODULES["gateway-newex"] == "gateway_newex"
 text = Path("deploy/desk.toml").read_text().replace(

@@ -130,8 +130,7 @@ class Life:
     def quote(self, symbol: str, at: datetime, received_at: datetime) -> Quote:
         seen = self._quote[symbol]
         told = {name: getattr(seen, name) for name in QuoteSeen.__struct_fields__}
-        quote_id = f"quote/{VENUE}/{symbol}/{at.isoformat()}"
-        return Quote(id=quote_id, at=at, venue=VENUE, received_at=received_at, **told)
+        return Quote(id=f"quote/{VENUE}/{symbol}/{at.isoformat()}", at=at, venue=VENUE, received_at=received_at, **told)
 
 
 async def start(settings: Settings, runtime: Runtime) -> None:
