@@ -187,6 +187,7 @@ DECISIONS = Row(
             Query(
                 at_work("risk", "signalbox_risk_trading_state"),
                 "{{scope}} {{name}}",
+                empty_when_healthy="a strategy that is switched off",
             ),
             MODES,
             runbook="switch-pulled-itself",

@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
 from pathlib import Path
@@ -28,7 +28,7 @@ from signalbox import subjects
 from signalbox.bus import Bus
 from signalbox.client.record import query
 from signalbox.desk import load_desk
-from signalbox.messages import IntentApproved, OrderStatus, Side, TimeInForce, TradingMode
+from signalbox.messages import IntentApproved, OrderStatus, Side, SwitchScope, SwitchTrading, TimeInForce, TradingMode
 from signalbox.seals import NO_SEALS
 from signalbox_cli.connection import call_control
 from signalbox_cli.demo_stories import below
@@ -240,6 +240,7 @@ async def break_things(desk: LocalDesk, shares: Trader, operator: Bus, prometheu
     unreadable = Asked("risk", Kind.NUMBER, Query("signalbox_risk_unreadable_observations_total"))
     assert await until_answered(prometheus, [unreadable], SEEN_SECONDS_MAX) == []
     await resume(shares, operator)
+    await switch_off(operator, "nobody's", account=desk.plan.desk.only_account("ibkr"), at=shares.watch.clock.now())
     keyless = await Bus.connect(replace(desk.bus_settings("risk"), seals=NO_SEALS))
     await keyless.raw_publish("decision.approved.ibkr.DU1", b"forged")
     await keyless.drain()
@@ -254,6 +255,15 @@ async def break_things(desk: LocalDesk, shares: Trader, operator: Bus, prometheu
 
 async def resume(trader: Trader, operator: Bus) -> None:
     await set_trading_state(operator, TradingMode.ACTIVE, "a test", "operator", at=trader.watch.clock.now())
+
+
+async def switch_off(operator: Bus, strategy: str, *, account: str, at: datetime) -> None:
+    """Have risk let nothing of a strategy open anything."""
+    of = {"venue": "ibkr", "account": account, "by": "operator", "reason": "a test"}
+    act = SwitchTrading(
+        id="b-a-test", at=at, scope=SwitchScope.STRATEGY, strategy=strategy, mode=TradingMode.HALTED, **of
+    )
+    await operator.publish(subjects.books_act(act.venue, act.account, act.id), act)
 
 
 async def until_approved(trader: Trader, name: str, quantity: Decimal) -> None:
