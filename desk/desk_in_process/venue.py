@@ -59,6 +59,7 @@ from signalbox.messages import (
     VenueTriggered,
 )
 
+from desk_in_process.group_fills import GroupFills
 from desk_in_process.venue_terms import group_of, terms_of, trailing
 
 
@@ -86,6 +87,7 @@ class VenueInProcess:
         """By order id: of the last command that asked to change it."""
         self._ordered: dict[str, Decimal] = {}
         """By order id, of those of a group, for how much each was: its group may reduce it."""
+        self._groups = GroupFills()
 
     # ---------------------------------------------------------------------------------------------- what it says
 
@@ -201,6 +203,8 @@ class VenueInProcess:
         """Do what the OMS commands."""
         if isinstance(command, CancelOrder):
             return self._cancel(command, at)
+        if refused := self._groups.refusals(command, at):
+            return refused
         if isinstance(command, ModifyOrder):
             return self._change(command, at)
         order = command.order
@@ -327,6 +331,7 @@ class VenueInProcess:
                 ]
 
     def _fill(self, event: Filled, order: VenueOrder) -> VenueFill:
+        self._groups.note(order.terms.client_reference, event.quantity)
         fill = Fill(
             execution_id=event.execution_id,
             revision=1,

@@ -101,6 +101,8 @@ class FaultyVenue(VenueInProcess):
     # -------------------------------------------------------------------------------------------------- what is new
 
     def carry_out(self, command: Command, at: datetime) -> list[Report]:
+        if not isinstance(command, CancelOrder) and (refused := self._groups.refusals(command, at)):
+            return refused
         if isinstance(command, SubmitOrder):
             return self._submit(command, at)
         kind = "changes" if isinstance(command, ModifyOrder) else "cancels"

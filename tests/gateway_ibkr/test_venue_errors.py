@@ -20,6 +20,11 @@ def test_what_informs_ends_no_order(code: int) -> None:
     assert problem_of(code).treatment is Treatment.INFORMATIONAL
 
 
+@pytest.mark.parametrize("code", [104, 105, 329, 10326, 10327])
+def test_what_answers_a_change_leaves_the_order_as_it_was(code: int) -> None:
+    assert problem_of(code).treatment is Treatment.MODIFY_FAILED
+
+
 @pytest.mark.parametrize("code", [1, 999, 9999, 10999])
 def test_an_unknown_code_means_ask(code: int) -> None:
     assert problem_of(code).treatment is Treatment.ASK

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from signalbox.messages import FINAL_STATUSES, OrderStatus, OrderType, Side
+from msgspec.structs import replace
+from signalbox.messages import FINAL_STATUSES, OrderStatus, OrderType, RefusedBy, Side
 
 from .desk import Desk
 
@@ -216,3 +217,27 @@ async def trades(desk: Desk, condition: Callable[[], bool], what: str) -> None:
         return condition()
 
     await desk.eventually(there, what)
+
+
+async def test_vGM_exit_that_comes_when_the_other_of_its_pair_has_filled_is_not_sent(desk: Desk, order_id: str) -> None:
+    """A bracket's target fills. Then a stop of the same pair is commanded that was sized before that fill.
+
+    The gateway refuses it before it is claimed, with what the others have filled, and says that what is left may be
+    sent at once; nothing of it comes to the venue, and nothing is held.
+    """
+    before = desk.bench.position(desk.bench.symbol)
+    await desk.protected(order_id)
+    desk.bench.move("1.06")
+    await desk.trades_until(f"{order_id}.target", OrderStatus.FILLED)
+    await over(desk, order_id, "stop")
+    sized = desk.oms.state.orders[f"{order_id}.stop"].order
+    assert sized is not None
+    assert sized.part is not None
+    assert (sized.part.others_filled, sized.part.quantity) == (0, desk.bench.small)
+    late = f"{order_id}.stop-2"
+    await desk.command(replace(sized, order_id=late))
+    refusal = await desk.reported(late, "VenueRejected")
+    assert (refusal.refused_by, f"have filled {desk.bench.small:f}" in refusal.reason) == (RefusedBy.GATEWAY, True)
+    assert refusal.room_at is not None
+    assert (await desk.ledger(late), desk.bench.placed(late)) == ([], [])
+    assert desk.bench.position(desk.bench.symbol) == before

@@ -178,6 +178,10 @@ _TABLE: dict[int, VenueProblem] = {
         "TWS does not send it without somebody who confirms: in its API settings, Precautions, tick 'Bypass Redirect "
         "Order Warning for Stock API Orders', or let the desk file route the symbol over SMART.",
     ),
+    10326: VenueProblem(
+        _T.MODIFY_FAILED, "The change names another OCA group than the venue knows: see docs/venues.md."
+    ),
+    10327: VenueProblem(_T.MODIFY_FAILED, "The change names another type of its OCA group: see docs/venues.md."),
     10349: VenueProblem(_T.INFORMATIONAL, "The time in force was changed by the order preset; the order lives."),
 }
 

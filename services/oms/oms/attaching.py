@@ -34,6 +34,7 @@ from signalbox.order_terms import AT_ONCE, IN_AUCTION
 from oms.estimates import estimate, is_relative
 from oms.positions import ZERO, subtract
 from oms.state import ListState, OrderState
+from oms.waiting import may_be_asked_again
 
 REFUSALS_MAX = 3
 """Of a new quantity, in a row: then the exit is cancelled and another one sent, or another one is sent beside it."""
@@ -150,9 +151,15 @@ def resized(order: OrderState, quantity: Decimal) -> Order:
     return replace(order.order, quantity=order.filled_quantity + quantity)
 
 
-def note_quantity(known: ListState, event: OrderEvent, key: str, others_filled: Decimal) -> ListState:
-    """Remember what the others of its group had filled when the venue took an order's quantity, or that it did not."""
+def note_quantity(known: ListState, event: OrderEvent, order: OrderState, others_filled: Decimal) -> ListState:
+    """Remember what the others of its group had filled when the venue took an order's quantity, or that it did not.
+
+    A refusal that says nothing against it (`oms.waiting`) is none.
+    """
+    key = order.key
     before = next(((filled, refused) for each, filled, refused in known.resized if each == key), (ZERO, 0))
-    now = (before[0], before[1] + 1) if isinstance(event, OrderReplaceRejected) else (others_filled, 0)
+    now = (others_filled, 0)
+    if isinstance(event, OrderReplaceRejected):
+        now = (before[0], before[1] + (not may_be_asked_again(order, event)))
     kept = tuple(row for row in known.resized if row[0] != key)
     return replace(known, resized=(*kept, (key, *now)) if now != (ZERO, 0) else kept)

@@ -33,6 +33,7 @@ from oms.list_standing import standing
 from oms.outcome import NOTHING, Outcome, Rules, carried
 from oms.positions import add
 from oms.reducing import reduces
+from oms.sizes import others_filled
 from oms.state import Change, OrderState, State
 from oms.transitions import TRANSITIONS, next_status
 
@@ -87,6 +88,7 @@ def replace_order(
             **carried(state, order.owner, status, at, cause), reason=why, refused_by=RefusedBy.DESK
         )
         return Outcome(events=(refused,))
+    wanted = _as_known(state, order, wanted)
     revision = len(order.command_causes) + 1
     status = next_status(order.order_id, order.status, OrderPendingReplace)
     asked = OrderPendingReplace(
@@ -98,6 +100,16 @@ def replace_order(
     return Outcome(
         events=(asked,), commands=((revision, _command(state, order, Change(wanted, revision, at), cause, rules)),)
     )
+
+
+def _as_known(state: State, order: OrderState, wanted: Order) -> Order:
+    """With what the others of its group have filled by now: no gateway that knows of more sends it."""
+    part = wanted.part
+    known = state.lists.get(part.list_id) if part is not None and part.contingency is not None else None
+    if part is None or known is None:
+        return wanted
+    filled = others_filled(state, known, part.group, order.key)
+    return replace(wanted, part=replace(part, others_filled=filled))
 
 
 def can_be_changed(state: State, order: OrderState) -> bool:

@@ -37,7 +37,7 @@ from signalbox.order_lists import FLATTEN, STOPS, Plan
 from signalbox.order_support import REDUCING
 
 from oms import lists
-from oms.attaching import came_late, may_be_resized
+from oms.attaching import may_be_resized
 from oms.attaching import resized as attached_resized
 from oms.changes import can_be_changed, replace_order, why_not
 from oms.list_standing import Group, Leg, Standing, leg_state, open_quantity
@@ -183,7 +183,7 @@ def _reduced(known: ListState, group: Group, task: Task) -> Iterator[Task]:
     """Less is needed than works: what was changed before is resized in place, anything else replaced.
 
     Where the smaller one is sent first, what it takes the place of goes once the venue has it; should it be refused, as
-    it is refused anywhere. Where the venue keeps the group one that came late to it is resized as well: a cancel there
+    it is refused anywhere. Where the venue keeps the group each is resized, once it has answered for it: a cancel there
     takes the others with it.
     """
     orders = task.orders
@@ -195,10 +195,11 @@ def _reduced(known: ListState, group: Group, task: Task) -> Iterator[Task]:
         if len(orders) > 1 and open_quantity((newest,)) == task.quantity:
             yield from _each_cancelled(known, task, orders[:-1]) if newest.acknowledged else ()
             return
-    if not any(is_changed(order) or came_late(known, order) for order in orders):
+    is_kept = lists.is_kept(known, group)
+    if not is_kept and not any(is_changed(order) for order in orders):
         yield task
         return
-    if any(order.change is not None for order in orders):
+    if any(order.change is not None or (is_kept and order.status in _ASKED) for order in orders):
         return  # its answer comes first
     resize = _with(task, act=Act.RESIZE)
     yield resize if len(orders) == 1 and _can_be_asked(resize) else task

@@ -45,7 +45,7 @@ from oms.positions import divide
 from oms.reducing import reduces
 from oms.repricing import reprice
 from oms.schedule import at_most_held, nothing_to_close, take_step, terms_of
-from oms.sizes import EXIT_WINDOW, OWN
+from oms.sizes import EXIT_WINDOW, OWN, others_filled
 from oms.state import ListState, OrderState, State, order_key
 from oms.submitting import denied_event, submitted
 from oms.transitions import next_status
@@ -278,6 +278,7 @@ def _order(
             contingency=task.contingency,
             attaches=attaches,
             attached_to=attached_to,
+            others_filled=others_filled(state, known, task.group) if task.contingency is not None else None,
         ),
     )
     return as_scheduled(known, plan, order, task.leg)

@@ -86,7 +86,7 @@ def _sized(state: State, known: ListState, event: OrderEvent, key: str, part: Li
     group = next(each for each in now.groups if each.number == part.group)
     if not group.is_attached and not isinstance(event, OrderAccepted):
         return known
-    return note_quantity(known, event, key, group.filled_but(part.leg))
+    return note_quantity(known, event, state.orders[key], group.filled_but(part.leg))
 
 
 def _begun(event: ListCreated) -> ListState:

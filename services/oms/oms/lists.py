@@ -224,7 +224,7 @@ def working_quantity(known: ListState, group: Group, leg: str) -> Decimal:
     """What of a leg works: of a group that was sent with its entry, less what the venue has taken from it by itself."""
     orders = group.orders.get(leg, ())
     works = open_quantity(orders)
-    if group.is_attached and _is_kept(known, group):
+    if group.is_attached and is_kept(known, group):
         for order in working_of(orders):
             works = subtract(works, taken(known, order, group.filled_but(leg)))
     return max(works, ZERO)
@@ -244,10 +244,10 @@ def _is_reduced_by_venue(known: ListState, group: Group) -> bool:
     """
     orders = [order for orders in group.orders.values() for order in orders]
     is_ours = any(is_changed(order) or came_late(known, order) for order in orders)
-    return _is_kept(known, group) and group.quantity == group.given and not is_ours and not group.is_attached
+    return is_kept(known, group) and group.quantity == group.given and not is_ours and not group.is_attached
 
 
-def _is_kept(known: ListState, group: Group) -> bool:
+def is_kept(known: ListState, group: Group) -> bool:
     return known.venue in GROUPING and group.of.contingency is Contingency.OUO
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from oms.state import OrderState
+from oms.positions import ZERO, add
+from oms.state import ListState, OrderState, State
 
 OWN = "list/"
 """How the causes of cancels and changes begin that the OMS itself has asked for."""
@@ -30,3 +31,13 @@ def is_resized_by_us(order: OrderState) -> bool:
 def is_changed(order: OrderState) -> bool:
     """Whether anybody has ever asked for other terms of the order: then the venue may have the size that was asked."""
     return any(cause not in order.cancel_causes for cause in order.command_causes)
+
+
+def others_filled(state: State, known: ListState, group: int, key: str = "") -> Decimal:
+    """What the orders of a group have filled, but the one with that key."""
+    total = ZERO
+    for each in known.orders:
+        terms = state.orders[each].order
+        if each != key and terms is not None and terms.part is not None and terms.part.group == group:
+            total = add(total, state.orders[each].filled_quantity)
+    return total

@@ -2,8 +2,9 @@
 
 Owns what of a list is not sent before then, and when the list is looked at for it. A refusal that names a time
 (`room_at`) says nothing against the order: it uses up none of the tries that a refused exit has, and no exit policy
-follows from it. Each leg waits by itself, since a venue may leave room for what protects (its gateway says so). Pure;
-it must not know venues, nor why a leg is to be sent.
+follows from it. So is one of an exit that was sized before others of its group filled: what is left is sized at once.
+Each leg waits by itself, since a venue may leave room for what protects (its gateway says so). Pure; it must not know
+venues, nor why a leg is to be sent.
 
 What is remembered stands in the events of the orders, so the next process, which may be another one, waits for the same
 time. A timer is a wake-up; a list that nobody wakes is looked at with the next message.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from signalbox.messages import OrderStatus, TimerFired
+from signalbox.messages import OrderReplaceRejected, OrderStatus, TimerFired
 from signalbox.order_lists import FLATTEN
 
 from oms.state import ListState, OrderState, State
@@ -30,6 +31,11 @@ def lacks_room(orders: tuple[OrderState, ...]) -> bool:
             break
         refused += 1
     return 0 < refused <= REFUSALS_MAX
+
+
+def may_be_asked_again(order: OrderState, refused: OrderReplaceRejected) -> bool:
+    """Whether a refusal of a change, which is folded into the order, says nothing against it."""
+    return refused.room_at is not None and len(order.no_room) <= REFUSALS_MAX
 
 
 def asked_before(order: OrderState) -> str:

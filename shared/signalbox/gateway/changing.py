@@ -15,11 +15,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from signalbox.bus import Bus
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError
-from signalbox.gateway import ledger, reports
+from signalbox.gateway import grouped, ledger, reports
 from signalbox.gateway.actions import Action
 from signalbox.gateway.asking import Asking
 from signalbox.gateway.link import Link
@@ -113,6 +116,10 @@ class Changing:
                     return
                 if not await self._turns.in_turn():
                     continue
+                # Nothing of its group has filled that it does not know: what is left is sized anew then
+                if why := grouped.why_outdated(self._state, command.order):
+                    self._give_up(command, tracked, unheard=unheard, why=why, room_at=self._clock.now())
+                    return
                 # The last look: from here to the socket nothing waits
                 if not self._link.may_send() or self._clock.now() >= command.deadline or tracked.change is not change:
                     continue
@@ -146,7 +153,15 @@ class Changing:
             self._doubt(tracked, f"{placed.code or 'no verdict'}: {placed.text}")
         log.info("change sent", extra={"order_id": order_id, "outcome": placed.outcome.value})
 
-    def _give_up(self, command: ModifyOrder, tracked: AnyTracked, *, unheard: bool, why: str = "") -> None:
+    def _give_up(
+        self,
+        command: ModifyOrder,
+        tracked: AnyTracked,
+        *,
+        unheard: bool,
+        why: str = "",
+        room_at: datetime | None = None,
+    ) -> None:
         """A claimed change is not sent any more; where a sending was not heard of, the venue is asked."""
         if tracked.change is None:
             return
@@ -155,7 +170,7 @@ class Changing:
             self._doubt(tracked, why)
             return
         end_change(tracked, command.revision)
-        self._refuse(command, why)
+        self._refuse(command, why, room_at)
 
     async def _in_doubt(self, command: ModifyOrder, tracked: AnyTracked, why: str) -> None:
         """It was claimed before, and may have been sent: say so, and ask; or send it again where that does no harm."""
@@ -197,5 +212,5 @@ class Changing:
         times = f"{command.deadline:%H:%M:%S} UTC (now {self._clock.now():%H:%M:%S})"
         return f"it could not be sent by its deadline, {times}; the link is {self._link.described()}"
 
-    def _refuse(self, command: ModifyOrder, reason: str) -> None:
-        self._tell(reports.change_refusal(command, "", reason, self._clock.now()))
+    def _refuse(self, command: ModifyOrder, reason: str, room_at: datetime | None = None) -> None:
+        self._tell(replace(reports.change_refusal(command, "", reason, self._clock.now()), room_at=room_at))

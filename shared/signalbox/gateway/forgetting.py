@@ -25,6 +25,8 @@ def forget(state: AnyState, before: datetime, kept: Collection[str]) -> None:
             del state.orders[order_id]
     state.order_by_venue_id = of_orders(state, state.order_by_venue_id)
     state.order_by_number = of_orders(state, state.order_by_number)
+    groups = {group: [name for name in names if name in state.orders] for group, names in state.orders_by_group.items()}
+    state.orders_by_group = {group: names for group, names in groups.items() if names}
     needed = {
         report_id(state.venue, state.account, kind, order_id) for order_id in state.orders for kind in ONCE_AN_ORDER
     }

@@ -166,6 +166,8 @@ class State(Generic[OwnState, OwnOrder]):
     orders: dict[str, Tracked[OwnOrder]] = field(default_factory=dict)
     order_by_venue_id: dict[str, str] = field(default_factory=dict)
     order_by_number: dict[int, str] = field(default_factory=dict)
+    orders_by_group: dict[str, list[str]] = field(default_factory=dict)
+    """By `ListPart.group_id`, of those that depend on each other."""
     reported: dict[str, datetime] = field(default_factory=dict)
     """Its ids, and of when each is."""
     fees: dict[str, FeeTold] = field(default_factory=dict)
@@ -221,6 +223,8 @@ def _follow(
     tracked = Tracked(order, number, claim.at, sequence, state.own_order(claim, wall_seconds))
     state.orders[order.order_id] = tracked
     state.order_by_number[number] = order.order_id
+    if order.part is not None and order.part.contingency is not None:
+        state.orders_by_group.setdefault(order.part.group_id, []).append(order.order_id)
     state.highest_number = max(state.highest_number, number)
     return tracked
 

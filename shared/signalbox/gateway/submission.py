@@ -18,7 +18,7 @@ from signalbox import messages
 from signalbox.bus import Bus, Received
 from signalbox.clock import DeskClock
 from signalbox.errors import TranslationError, VenueError
-from signalbox.gateway import attached, ledger, reports
+from signalbox.gateway import attached, grouped, ledger, reports
 from signalbox.gateway.actions import Action, Ask, CancelAgain, CancelStray, Park, RecordSent, Strand
 from signalbox.gateway.asking import Asking, Pace
 from signalbox.gateway.changing import Changing
@@ -126,6 +126,10 @@ class Submission:
             return
         if not await self._has_room(command, draft):
             return
+        # Nothing of its group has filled that it does not know: what is left is sized anew then
+        if why := grouped.why_outdated(state, order):
+            self._refuse_all(command, why, self._clock.now())
+            return
         # The claim: from here on no other process sends it, and this one not twice
         tracked = await self._claim(command, draft, at)
         if tracked is None:
@@ -149,6 +153,9 @@ class Submission:
                     continue
                 if self._link.switch.why_not_sent(command):
                     continue
+                if why := grouped.why_outdated(state, order):
+                    self._give_up(tracked, why, self._clock.now())
+                    return
                 placed, attempts = await orders.place(tracked, draft), attempts + 1
                 if placed.outcome is Outcome.TOO_LATE:
                     self._give_up(tracked, self._too_late(command, placed.text))
@@ -290,10 +297,10 @@ class Submission:
         for order in (command.order, *command.attached):
             self._refuse(order, reason, room_at)
 
-    def _give_up(self, tracked: AnyTracked, reason: str) -> None:
+    def _give_up(self, tracked: AnyTracked, reason: str, room_at: datetime | None = None) -> None:
         """A claimed order was not sent, and will not be, nor what is attached to it."""
         for each in attached.whole(self._state, tracked):
-            self._refuse(each.order, reason)
+            self._refuse(each.order, reason, room_at)
             each.standing = Standing.OVER
 
     def _refuse_cancel(self, command: CancelOrder, code: str, reason: str) -> None:

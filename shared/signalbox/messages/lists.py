@@ -89,6 +89,9 @@ class ListPart(Struct, frozen=True, kw_only=True, gc=False):
 
     `attaches` are the legs that were sent with an entry, attached to it; `attached_to` is, of such an exit, the entry's
     order: the venue holds it until that fills (IBKR: parentId).
+
+    `others_filled` is what the other orders of its group had filled when it was given its quantity: a gateway that
+    knows of more does not send it. None = it depends on no other, or nobody has said.
     """
 
     list_id: str
@@ -99,6 +102,7 @@ class ListPart(Struct, frozen=True, kw_only=True, gc=False):
     contingency: Contingency | None = None
     attaches: tuple[str, ...] = ()  # as their orders are called: a leg's second one is `stop-2`
     attached_to: str = ""
+    others_filled: Decimal | None = None
 
     @property
     def group_id(self) -> str:

@@ -216,7 +216,8 @@ class OrderReplaceRejected(OrderEvent, frozen=True, kw_only=True):
     refused_by: RefusedBy = RefusedBy.UNSTATED
     revision: int = 0
     room_at: Utc | None = None
-    """When there is room for it, where it was refused because the venue takes no more of the account for now."""
+    """When it may be sent anew, where the refusal says nothing against it: the venue takes no more of the account
+    before then, or others of its group have filled more than was known when it was sized."""
 
 
 class OrderReplaceUnknown(OrderEvent, frozen=True, kw_only=True):
@@ -244,7 +245,8 @@ class OrderRejected(OrderEvent, frozen=True, kw_only=True):
     reason: str
     refused_by: RefusedBy = RefusedBy.UNSTATED
     room_at: Utc | None = None
-    """When there is room for it, where it was refused because the venue takes no more of the account for now."""
+    """When it may be sent anew, where the refusal says nothing against it: the venue takes no more of the account
+    before then, or others of its group have filled more than was known when it was sized."""
 
 
 class OrderExpired(OrderEvent, frozen=True, kw_only=True):

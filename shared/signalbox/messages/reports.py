@@ -99,7 +99,8 @@ class VenueRejected(VenueReport, frozen=True, kw_only=True):
     reason: str
     refused_by: RefusedBy = RefusedBy.UNSTATED
     room_at: Utc | None = None
-    """When there is room for it, where it was refused because the venue takes no more of the account for now."""
+    """When it may be sent anew, where the refusal says nothing against it: the venue takes no more of the account
+    before then, or others of its group have filled more than was known when it was sized."""
 
 
 class VenueExpired(VenueReport, frozen=True, kw_only=True):
@@ -134,7 +135,8 @@ class VenueReplaceRejected(VenueReport, frozen=True, kw_only=True):
     reason: str
     refused_by: RefusedBy = RefusedBy.UNSTATED
     room_at: Utc | None = None
-    """When there is room for it, where it was refused because the venue takes no more of the account for now."""
+    """When it may be sent anew, where the refusal says nothing against it: the venue takes no more of the account
+    before then, or others of its group have filled more than was known when it was sized."""
 
 
 class VenueReplaceUnknown(VenueReport, frozen=True, kw_only=True):

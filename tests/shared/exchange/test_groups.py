@@ -79,3 +79,15 @@ def test_two_that_would_fill_at_once_do_so_without_block_alone(oca_type: int, fi
 def test_other_groups_and_orders_of_none_are_left_alone() -> None:
     others = order(2, "STOP", "9", "100", 2, "other"), order(3, "STOP", "9", "100", 0, "")
     assert seen((order(1, "LIMIT", "11", "100", 2), *others), quote("11")) == ({1: 100}, {2: 100, 3: 100})
+
+
+@pytest.mark.parametrize("oca_type", [1, 2, 3])
+@pytest.mark.parametrize(("size", "left"), [("1000", {}), ("40", {1: 60})])
+def test_nothing_of_what_had_filled_before_is_taken_from_one_that_joins(
+    oca_type: int, size: str, left: dict[int, int]
+) -> None:
+    """So a desk that sends it all the same may turn its position round: both fill."""
+    book = SymbolBook(phase=Phase.REGULAR, orders=(order(1, "STOP", "9", "100", oca_type),))
+    book = matching.see_quote(book, quote("9", size)).book
+    book = matching.take(book, order(2, "LIMIT", "11", "100", oca_type), AT).book
+    assert {each.number: each.leaves for each in book.orders} == left | {2: 100}
