@@ -45,7 +45,7 @@ async def test_vS1_target_fills_in_part_and_the_stop_is_for_the_rest(desk: Desk,
     """
     await bought_in_parts(desk, order_id)
     await desk.trades_until(f"{order_id}.entry", OrderStatus.FILLED)
-    await is_held_by(desk, order_id)
+    await is_held_by(desk, order_id, market_goes_on=True)  # the case before may have left no room at dYdX for now
     bought = desk.filled_quantity(f"{order_id}.entry")
     desk.bench.move("1.06")
 
