@@ -101,6 +101,11 @@ class IntentFacts(Struct, kw_only=True, gc=False):
         return ""
 
     @property
+    def books_source(self) -> str:
+        """Positions and working orders are a fold of TRADE up to here."""
+        return f"TRADE:{self.basis.trade_sequence}"
+
+    @property
     def unstated(self) -> frozenset[str]:
         """The limits that none has to state, and none has: nothing is asked about them."""
         return frozenset()

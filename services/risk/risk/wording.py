@@ -24,6 +24,13 @@ def plain(number: Decimal | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def stated(limit: Decimal | int | None, words: str = "{}") -> str:
+    """A limit, in these words; "none" where none is stated."""
+    if limit is None:
+        return "none"
+    return words.format(plain(limit) if isinstance(limit, Decimal) else limit)
+
+
 def money(amount: Decimal | None, currency: str = "") -> str:
     """An amount for a sentence, to the cent."""
     return UNKNOWN if amount is None else f"{amount:,.2f} {currency}".rstrip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,15 +26,6 @@ from .test_submission import House
 
 REFUSED = Placed(Outcome.REFUSED, "42", "the moon is full")
 UNKNOWN = Placed(Outcome.UNKNOWN, "", "no echo")
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    made = House()
-    storing = asyncio.create_task(made.outbox.run())
-    yield made
-    storing.cancel()
-    await asyncio.gather(storing, return_exceptions=True)
 
 
 def working(house: House) -> Any:

@@ -6,12 +6,10 @@ Every guard here was deleted once, and a test failed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from signalbox.gateway import grouped
@@ -30,15 +28,6 @@ from signalbox.messages import (
 
 from .orders import AT, change_of, claim_of, empty_state, order_of, submission
 from .test_submission import House
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    made = House()
-    storing = asyncio.create_task(made.outbox.run())
-    yield made
-    storing.cancel()
-    await asyncio.gather(storing, return_exceptions=True)
 
 
 def part(known: str | None, leg: str = "target", group: int = 1, contingency: Any = Contingency.OUO) -> ListPart:

@@ -6,7 +6,7 @@ Every guard here was deleted once, and a test failed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -179,15 +179,6 @@ class House:
 
     def loses_the_account(self) -> None:
         self.lease.held = False
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    made = House()
-    storing = asyncio.create_task(made.outbox.run())
-    yield made
-    storing.cancel()
-    await asyncio.gather(storing, return_exceptions=True)
 
 
 # ------------------------------------------------------------------------------------------------------- the way out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -31,15 +30,6 @@ from tests.shared.gateway.orders import AT, VENUE, empty_state, order_of, submis
 from tests.shared.gateway.test_submission import House
 
 NAMES = ("b.entry", "b.target", "b.stop")
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    made = House()
-    storing = asyncio.create_task(made.outbox.run())
-    yield made
-    storing.cancel()
-    await asyncio.gather(storing, return_exceptions=True)
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,6 @@ Every guard here was deleted once, and a test failed.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,15 +20,6 @@ from .orders import AT, VENUE, cancel_of, change_of, submission, switched
 from .test_submission import House
 
 HALTED, REDUCING, ACTIVE = TradingMode.HALTED, TradingMode.REDUCING, TradingMode.ACTIVE
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    made = House()
-    storing = asyncio.create_task(made.outbox.run())
-    yield made
-    storing.cancel()
-    await asyncio.gather(storing, return_exceptions=True)
 
 
 def working(house: House) -> Any:

@@ -46,7 +46,7 @@ def order_matches(facts: CancelFacts | ChangeFacts | GroupFacts) -> str:
 
 
 def tell_order_matches(facts: CancelFacts | ChangeFacts | GroupFacts) -> Told:
-    return _found(facts), _wanted(facts), f"TRADE:{facts.basis.trade_sequence}"
+    return _found(facts), _wanted(facts), facts.books_source
 
 
 def _named(facts: CancelFacts | ChangeFacts | GroupFacts) -> str:

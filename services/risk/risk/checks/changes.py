@@ -51,7 +51,7 @@ def tell_order_changeable(facts: ChangeFacts) -> Told:
     observed = UNKNOWN if order is None else str(order.status)
     if order is not None and order.is_changing:
         observed = str(OrderStatus.PENDING_REPLACE)
-    return " or ".join(sorted(_CHANGEABLE_IN)), observed, f"TRADE:{facts.basis.trade_sequence}"
+    return " or ".join(sorted(_CHANGEABLE_IN)), observed, facts.books_source
 
 
 def change_support(facts: ChangeFacts) -> str:
@@ -104,7 +104,7 @@ def total_above_filled(facts: ChangeFacts) -> str:
 
 def tell_total_above_filled(facts: ChangeFacts) -> Told:
     total = facts.intent.quantity
-    source = f"TRADE:{facts.basis.trade_sequence}"
+    source = facts.books_source
     return f"more than {plain(facts.filled)}", plain(total) if total is not None else "as it is", source
 
 
@@ -123,7 +123,7 @@ def size_is_its_own(facts: ChangeFacts) -> str:
 def tell_size_is_its_own(facts: ChangeFacts) -> Told:
     order = facts.basis.order
     observed = (order.list_group if order is not None else "") or "of no list"
-    return "the quantity of no leg of a list", observed, f"TRADE:{facts.basis.trade_sequence}"
+    return "the quantity of no leg of a list", observed, facts.books_source
 
 
 def stop_waits(facts: ChangeFacts) -> str:
@@ -137,7 +137,7 @@ def stop_waits(facts: ChangeFacts) -> str:
 
 
 def tell_stop_waits(facts: ChangeFacts) -> Told:
-    return "an untriggered stop", f"{plain(facts.filled)} filled", f"TRADE:{facts.basis.trade_sequence}"
+    return "an untriggered stop", f"{plain(facts.filled)} filled", facts.books_source
 
 
 def only_takes_away(facts: ChangeFacts) -> bool:

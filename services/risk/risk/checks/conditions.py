@@ -115,7 +115,7 @@ def flatten(facts: OrderFacts) -> str:
 
 def tell_flatten(facts: OrderFacts) -> Told:
     under_way = facts.basis.flatten
-    return "no flatten under way", under_way or "none", f"TRADE:{facts.basis.trade_sequence}"
+    return "no flatten under way", under_way or "none", facts.books_source
 
 
 def venue_link(facts: OrderFacts) -> str:

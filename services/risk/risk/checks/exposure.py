@@ -17,9 +17,8 @@ from risk.checks.rows import Limit, Row, Told
 from risk.facts import AGE_MIN, OrderFacts
 from risk.rates import conversion_rate
 from risk.state import BUY, ZERO, is_flat, worst_quantity
-from risk.wording import UNKNOWN, money, plain
+from risk.wording import UNKNOWN, money, plain, stated
 
-NONE = "none"
 NOT_LOOKED = "what the account holds together was not looked at"
 
 
@@ -42,7 +41,7 @@ def open_positions(facts: OrderFacts) -> str:
 def tell_open_positions(facts: OrderFacts) -> Told:
     limit, sums = facts.in_force.limits.open_positions_max, facts.basis.books.sums
     observed = str(sums.positions + is_flat(facts.basis.position)) if sums is not None else UNKNOWN
-    return str(limit) if limit is not None else NONE, observed, _source(facts)
+    return stated(limit), observed, facts.books_source
 
 
 def entries_per_position(facts: OrderFacts) -> str:
@@ -72,7 +71,7 @@ def tell_entries_per_position(facts: OrderFacts) -> Told:
     limit, held = facts.in_force.limits.entries_per_position_max, facts.basis.position
     observed = f"{plain(held.quantity)} held, {plain(held.buying_quantity)} being bought, "
     observed += f"{plain(held.selling_quantity)} being sold"
-    return str(limit) if limit is not None else NONE, observed, _source(facts)
+    return stated(limit), observed, facts.books_source
 
 
 def position_equity_fraction(facts: OrderFacts) -> str:
@@ -127,7 +126,7 @@ def net_exposure(facts: OrderFacts) -> str:
 
 def tell_net_exposure(facts: OrderFacts) -> Told:
     limit = facts.in_force.limits.net_exposure_max
-    return plain(limit) if limit is not None else NONE, plain(_net(facts)), _source(facts)
+    return stated(limit), plain(_net(facts)), facts.books_source
 
 
 def _net(facts: OrderFacts) -> Decimal | None:
@@ -169,7 +168,7 @@ def tell_desk_exposure(facts: OrderFacts) -> Told:
     observed = UNKNOWN if isinstance(together, str) else _shown(*together)
     sources = [facts.basis.account.source] if facts.basis.account is not None else []
     sources += [each.source for each in (sums.others if sums is not None else ()) if each.source]
-    return plain(limit) if limit is not None else NONE, observed, ", ".join([_source(facts), *sources])
+    return stated(limit), observed, ", ".join([facts.books_source, *sources])
 
 
 def _together(facts: OrderFacts, sums: SumsSeen | None) -> tuple[Decimal, Decimal] | str:
@@ -223,15 +222,11 @@ def _told_part(facts: OrderFacts, limit: Decimal | None, value: Decimal | None) 
     equity = _equity(facts)
     observed = _shown(value, equity) if value is not None and equity is not None else UNKNOWN
     source = facts.basis.account.source if facts.basis.account is not None else "STATE"
-    return plain(limit) if limit is not None else NONE, observed, source
+    return stated(limit), observed, source
 
 
 def _shown(value: Decimal, equity: Decimal) -> str:
     return plain(round(value / equity, 6)) if equity > ZERO else f"{plain(value)} of {plain(equity)}"
-
-
-def _source(facts: OrderFacts) -> str:
-    return f"TRADE:{facts.basis.trade_sequence}"
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (

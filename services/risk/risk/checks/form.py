@@ -71,7 +71,7 @@ def tell_duplicate_intent(facts: IntentFacts) -> Told:
     if used is None:
         return "unused id", "unused", INTENT
     if not used.verdict:
-        return "unused id", "an order of this name", f"TRADE:{facts.basis.trade_sequence}"
+        return "unused id", "an order of this name", facts.books_source
     return "unused id", f"{used.verdict} at INTENTS:{used.sequence}", f"INTENTS:{used.sequence}"
 
 

@@ -75,7 +75,7 @@ def tell_allocation(facts: GroupFacts) -> Told:
         for part in facts.shared.parts
         if isinstance(part.intent, OrderIntent | ModifyIntent) and part.intent.quantity is not None
     ]
-    return "a part for each account", ", ".join(parts) or "none", f"TRADE:{facts.basis.trade_sequence}"
+    return "a part for each account", ", ".join(parts) or "none", facts.books_source
 
 
 OF_GROUPS: Rows[GroupFacts] = Rows(

@@ -101,7 +101,7 @@ def position_quantity(facts: OrderFacts) -> str:
 
 def tell_position_quantity(facts: OrderFacts) -> Told:
     observed = plain(facts.position_quantity) if facts.reduces is not None else UNKNOWN
-    return plain(facts.limits.position_quantity_max), observed, _books_source(facts)
+    return plain(facts.limits.position_quantity_max), observed, facts.books_source
 
 
 def position_notional(facts: OrderFacts) -> str:
@@ -112,7 +112,7 @@ def position_notional(facts: OrderFacts) -> str:
 
 
 def tell_position_notional(facts: OrderFacts) -> Told:
-    return plain(facts.limits.position_notional_max), plain(facts.position_value), _books_source(facts)
+    return plain(facts.limits.position_notional_max), plain(facts.position_value), facts.books_source
 
 
 def gross_exposure(facts: OrderFacts) -> str:
@@ -123,7 +123,7 @@ def gross_exposure(facts: OrderFacts) -> str:
 
 
 def tell_gross_exposure(facts: OrderFacts) -> Told:
-    return plain(facts.limits.gross_exposure_max), plain(facts.account_value), _books_source(facts)
+    return plain(facts.limits.gross_exposure_max), plain(facts.account_value), facts.books_source
 
 
 def _over(facts: OrderFacts, value: Decimal | None, limit: Decimal, what: str, name: str) -> str:
@@ -222,12 +222,7 @@ def open_orders(facts: OrderFacts) -> str:
 
 
 def tell_open_orders(facts: OrderFacts) -> Told:
-    return str(facts.limits.open_orders_max), str(facts.basis.books.working_orders + 1), _books_source(facts)
-
-
-def _books_source(facts: OrderFacts) -> str:
-    """Positions and working orders are a fold of TRADE up to here."""
-    return f"TRADE:{facts.basis.trade_sequence}"
+    return str(facts.limits.open_orders_max), str(facts.basis.books.working_orders + 1), facts.books_source
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (

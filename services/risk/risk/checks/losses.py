@@ -19,9 +19,8 @@ from risk.checks.rows import Limit, Row, Told
 from risk.facts import OrderFacts
 from risk.losing import drawdown as fraction_lost
 from risk.state import ZERO
-from risk.wording import UNKNOWN, moment, money, plain, seconds
+from risk.wording import UNKNOWN, moment, money, plain, seconds, stated
 
-NONE = "none"
 NOT_LOOKED = "what the account has won and lost was not looked at"
 
 
@@ -52,7 +51,7 @@ def daily_loss(facts: OrderFacts) -> str:
 def tell_daily_loss(facts: OrderFacts) -> Told:
     seen, limit = facts.basis.books.losses, facts.in_force.limits.daily_loss_max
     lost = max(ZERO, seen.opening - seen.lowest) if seen is not None and seen.pnl is not None else None
-    return _stated(limit), plain(lost), _source(facts)
+    return stated(limit), plain(lost), facts.books_source
 
 
 def drawdown(facts: OrderFacts) -> str:
@@ -76,9 +75,9 @@ def drawdown(facts: OrderFacts) -> str:
 def tell_drawdown(facts: OrderFacts) -> Told:
     lost = _drawdown(facts)
     return (
-        _stated(facts.in_force.limits.drawdown_max_fraction),
+        stated(facts.in_force.limits.drawdown_max_fraction),
         plain(round(lost, 6)) if lost is not None else UNKNOWN,
-        _source(facts),
+        facts.books_source,
     )
 
 
@@ -107,7 +106,7 @@ def tell_consecutive_losses(facts: OrderFacts) -> Told:
     seen = facts.basis.books.losses
     observed = str(seen.losses_in_a_row) if seen is not None else UNKNOWN
     limit = facts.in_force.limits.consecutive_losses_max
-    return (f"fewer than {limit}" if limit is not None else NONE), observed, _source(facts)
+    return stated(limit, "fewer than {}"), observed, facts.books_source
 
 
 def cooldown(facts: OrderFacts) -> str:
@@ -131,20 +130,12 @@ def tell_cooldown(facts: OrderFacts) -> Told:
     limit, seen = facts.in_force.limits.cooldown_seconds_after_stop, facts.basis.books.losses
     since = seen.stopped_at if seen is not None else None
     observed = f"a stop {seconds(facts.now - since)} s ago" if since is not None else "no stop was filled"
-    return (f"{limit} s" if limit is not None else NONE), observed, _source(facts)
+    return stated(limit, "{} s"), observed, facts.books_source
 
 
 def _not_known(facts: OrderFacts, seen: LossesSeen | None) -> str:
     why = NOT_LOOKED if seen is None else seen.unknown or f"{facts.intent.venue} has not said what the account is worth"
     return f"what account {facts.intent.account} has lost is not known: {why}; only what reduces is let through"
-
-
-def _stated(limit: Decimal | None) -> str:
-    return plain(limit) if limit is not None else NONE
-
-
-def _source(facts: OrderFacts) -> str:
-    return f"TRADE:{facts.basis.trade_sequence}"
 
 
 ORDER_ROWS: tuple[Row[OrderFacts], ...] = (

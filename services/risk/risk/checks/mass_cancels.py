@@ -76,7 +76,7 @@ def covered_orders(facts: MassCancelFacts) -> str:
 def tell_covered_orders(facts: MassCancelFacts) -> Told:
     spared = facts.basis.spared_orders
     elsewhere = f", {spared} more were placed elsewhere and stay" if spared else ""
-    return "any number", f"{facts.basis.covered_orders} orders work{elsewhere}", f"TRADE:{facts.basis.trade_sequence}"
+    return "any number", f"{facts.basis.covered_orders} orders work{elsewhere}", facts.books_source
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -93,7 +93,7 @@ def covered_positions(facts: MassCancelFacts) -> str:
 
 
 def tell_covered_positions(facts: MassCancelFacts) -> Told:
-    return "any number", f"{facts.basis.covered_positions} positions", f"TRADE:{facts.basis.trade_sequence}"
+    return "any number", f"{facts.basis.covered_positions} positions", facts.books_source
 
 
 def until(facts: MassCancelFacts) -> str:

@@ -11,9 +11,7 @@ from decimal import Decimal
 from risk.checks.rows import Limit, Row, Told
 from risk.facts import OrderFacts
 from risk.prices import usable_price
-from risk.wording import UNKNOWN, money, plain
-
-NONE = "none"
+from risk.wording import UNKNOWN, money, plain, stated
 
 
 def spread(facts: OrderFacts) -> str:
@@ -39,7 +37,7 @@ def spread(facts: OrderFacts) -> str:
 def tell_spread(facts: OrderFacts) -> Told:
     limit, sides, quote = facts.in_force.limits.spread_max_fraction, _sides(facts), facts.basis.quote
     observed = plain(round(_fraction(*sides), 6)) if sides is not None else UNKNOWN
-    return plain(limit) if limit is not None else NONE, observed, f"quote:{quote.id}" if quote is not None else "quote"
+    return stated(limit), observed, f"quote:{quote.id}" if quote is not None else "quote"
 
 
 def _sides(facts: OrderFacts) -> tuple[Decimal, Decimal] | None:
@@ -69,7 +67,7 @@ def opening_notional_min(facts: OrderFacts) -> str:
 def tell_opening_notional_min(facts: OrderFacts) -> Told:
     limit, quote = facts.in_force.limits.opening_notional_min, facts.basis.quote
     source = f"quote:{quote.id}" if quote is not None else "quote"
-    return f"at least {plain(limit)}" if limit is not None else NONE, plain(_value(facts)), source
+    return stated(limit, "at least {}"), plain(_value(facts)), source
 
 
 def _value(facts: OrderFacts) -> Decimal | None:

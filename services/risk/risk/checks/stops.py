@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from risk.checks.rows import Limit, Row, Told
 from risk.facts import INTENT, OrderFacts
-from risk.wording import money, plain
-
-NONE = "none"
+from risk.wording import money, plain, stated
 
 
 def risk_per_trade(facts: OrderFacts) -> str:
@@ -29,7 +27,7 @@ def risk_per_trade(facts: OrderFacts) -> str:
 
 def tell_risk_per_trade(facts: OrderFacts) -> Told:
     limit, lost = facts.in_force.limits.risk_per_trade_max, facts.at_stop
-    return plain(limit) if limit is not None else NONE, plain(lost) if lost is not None else "no stop", INTENT
+    return stated(limit), plain(lost) if lost is not None else "no stop", INTENT
 
 
 def stop_required(facts: OrderFacts) -> str:
