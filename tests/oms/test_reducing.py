@@ -43,3 +43,12 @@ def test_exits_of_a_list_reduce_and_its_entry_does_not(make: Any) -> None:
     stop = replace(orders["b.stop"], reduce_only=False, quantity=Decimal(1000))
     entry = orders["b.entry"]
     assert (reducing.reduces(desk.state, stop), reducing.reduces(desk.state, entry)) == (True, False)
+
+
+def test_what_excludes_each_other_without_an_entry_reduces_only_what_is_held(make: Any) -> None:
+    legs = [
+        make.leg("up", "BUY", "STOP", quantity=Decimal(100), stop_price=Decimal(11)),
+        make.leg("down", "BUY", "LIMIT", quantity=Decimal(100), limit_price=Decimal(9)),
+    ]
+    desk = make.desk().run(make.order_list("o", "OCO", *legs))
+    assert said(desk) == {"o.up": False, "o.down": False}

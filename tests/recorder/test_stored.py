@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from signalbox import messages, subjects
 from signalbox.bus import Bus
+from signalbox.client import stored
 from signalbox.client.stored import BEGINNING, PAGE_ROWS, Stored, stored_from
 from signalbox.errors import ConfigurationError
 from signalbox.messages import Bar, OrderCanceled, OrderStatus
@@ -167,3 +168,11 @@ async def test_what_can_not_be_followed_is_said(
     await recorder.until_recorded("TRADE", 1)
     with pytest.raises(ConfigurationError, match=sentence.replace("?", r"\?")):
         await read(user, 1, after, subject)
+
+
+async def test_what_was_heard_is_looked_for_some_times_and_then_it_is_silent() -> None:
+    heard = asyncio.Event()
+    heard.set()
+    assert await stored._until_worth_a_look(heard, 0) == stored.LOOKS_AFTER_HEARD - 1
+    assert not heard.is_set()
+    assert await stored._until_worth_a_look(heard, 1) == 0
